@@ -1,0 +1,77 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+/// Every target is built with the same language rules; `MARTLET_STRICT=1` (Tests/run) turns warnings into errors.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableExperimentalFeature("Lifetimes"),
+    .strictMemorySafety(),
+] + (Context.environment["MARTLET_STRICT"] == "1" ? [.treatAllWarnings(as: .error)] : [])
+
+let package = Package(
+    name: "martlet",
+    products: [.executable(name: "martlet", targets: ["martlet"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CLinux"),
+        .target(name: "PostgresWire", swiftSettings: settings),
+        .target(name: "StatementClassifier", swiftSettings: settings),
+        .target(
+            name: "ProxyCore",
+            dependencies: [
+                "PostgresWire", "StatementClassifier", "COpenSSL",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "ProxyConfiguration",
+            dependencies: ["ProxyCore", .product(name: "Yams", package: "Yams")],
+            swiftSettings: settings),
+        .target(
+            name: "ProxyRuntime",
+            dependencies: [
+                "ProxyCore", "ProxyConfiguration", "PostgresWire", "StatementClassifier",
+                "CLinux", "CLibpq", "COpenSSL", "CCurl",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "martlet",
+            dependencies: [
+                "ProxyRuntime", "ProxyConfiguration", "ProxyCore", "StatementClassifier",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            exclude: ["Documentation.docc"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "PostgresWireTests", dependencies: ["PostgresWire"], swiftSettings: settings),
+        .testTarget(
+            name: "StatementClassifierTests", dependencies: ["StatementClassifier"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ProxyCoreTests", dependencies: ["ProxyCore", "PostgresWire"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ProxyConfigurationTests", dependencies: ["ProxyConfiguration", "ProxyCore"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ProxyRuntimeTests", dependencies: ["ProxyRuntime", "ProxyCore"],
+            swiftSettings: settings),
+        .testTarget(name: "TidyTests", swiftSettings: settings),
+    ]
+)
