@@ -14,6 +14,9 @@ extension Configuration {
     ) throws(ConfigurationError) -> Loaded {
         var reader = SettingsReader()
         reader.read(sources)
+        guard reader.isFileIntelligible else {
+            throw ConfigurationError(problems: reader.problems.found)
+        }
         var check = SettingsCheck(reader, sources)
         guard let configuration = check.run() else {
             throw ConfigurationError(problems: check.problems.found)

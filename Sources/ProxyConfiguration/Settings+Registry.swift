@@ -82,7 +82,7 @@ extension Settings {
             "pools.connect_timeout", \.policy.pools.connectTimeout, .duration,
             "How long a server may take to accept a connection and log in."),
         Setting(
-            "pools.wait_timeout", \.policy.pools.waitTimeout, .durationOrZero,
+            "pools.wait_timeout", \.policy.pools.waitTimeout, .duration,
             "How long a client waits for a free server before it is refused (53300)."),
         Setting(
             "pools.prepared_statements_per_server", \.policy.pools.preparedStatementsPerServer,

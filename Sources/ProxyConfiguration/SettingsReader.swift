@@ -5,7 +5,9 @@ struct SettingsReader {
     private(set) var settings = Settings()
     /// Where each setting that was written came from; absent means default.
     private(set) var origins: [String: Origin] = [:]
-    var problems = Problems()
+    private(set) var problems = Problems()
+    /// False when not even groups could be told apart; what is missing then says nothing.
+    private(set) var isFileIntelligible = true
 
     /// Variables with martlet's prefix that are no settings: the file's name, and what the build
     /// and the tests of martlet read.
@@ -24,10 +26,13 @@ struct SettingsReader {
     // MARK: File
 
     private mutating func readFile(_ text: String, name: String) {
-        guard let root = RawValue.file(text, name: name, problems: &problems), !root.isNull else {
+        guard let root = RawValue.file(text, name: name, problems: &problems) else {
+            isFileIntelligible = false
             return
         }
+        guard !root.isNull else { return }
         guard case .map(let entries, _) = root else {
+            isFileIntelligible = false
             problems.report(root.origin, "", "expected groups of settings, found \(root.shape)")
             return
         }
