@@ -14,6 +14,7 @@ package struct Configuration: Equatable, Sendable, CustomStringConvertible, Cust
     package let listeners: [Listener]
     /// Where metrics, health and topology are served.
     package let httpAddress: SocketAddress
+    /// What is logged, and how.
     package let log: LogSettings
     /// Event loops; 0 means one for each core that the cgroup grants.
     package let shards: Int
@@ -34,6 +35,7 @@ package struct Configuration: Equatable, Sendable, CustomStringConvertible, Cust
         case dns(SocketAddress)
     }
 
+    /// The role that martlet itself connects as.
     package struct ServiceAccount: Equatable, Sendable {
         package let user: String
         package let password: Password
@@ -52,6 +54,7 @@ package struct Configuration: Equatable, Sendable, CustomStringConvertible, Cust
         }
     }
 
+    /// Only from settings that were checked against each other.
     init(_ settings: Settings, discovery: Discovery, service: ServiceAccount) {
         self.discovery = discovery
         self.service = service

@@ -2,6 +2,7 @@
 
 /// Everything that is wrong with a configuration, so that one run shows all of it.
 package struct ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// In the order in which they were found; never empty.
     package let problems: [Problem]
 
     /// One line a problem; holds no password, even where one is the problem.
@@ -27,10 +28,12 @@ package struct ConfigurationError: Error, Equatable, Sendable, CustomStringConve
 
 /// Collects problems while a configuration is read; reading goes on after each.
 struct Problems {
+    /// In the order of reporting.
     private(set) var found: [ConfigurationError.Problem] = []
     /// Set while a secret is read: messages then do not repeat what was written.
     var hidesValues = false
 
+    /// Notes one problem; an empty path stands for the whole source.
     mutating func report(
         _ origin: Origin, _ path: String, _ message: String, suggestion: String? = nil
     ) {

@@ -117,5 +117,7 @@ package enum ConfigurationReference {
 
 extension String {
     /// A bar would end the cell of a Markdown table.
-    fileprivate var replacingBars: String { split(separator: "|").map(trimmed).joined(separator: ", ") }
+    fileprivate var replacingBars: String {
+        split(separator: "|").map(trimmed).joined(separator: ", ")
+    }
 }

@@ -4,11 +4,14 @@
 package struct ConfigurationSources: Sendable {
     /// The file's name for messages, and its text; nil when there is none.
     package var file: (name: String, text: String)?
+    /// All of the process; what does not begin with `MARTLET_` is left alone.
     package var environment: [String: String] = [:]
+    /// Later ones win.
     package var flags: [Flag] = []
     /// Reads a file that holds a password.
     package var readSecret: @Sendable (_ path: String) -> SecretFile = SecretFile.read
 
+    /// No file, no variables, no flags.
     package init() {}
 
     /// A setting given on the command line.

@@ -6,7 +6,9 @@ package enum Origin: Hashable, Sendable, CustomStringConvertible {
     case standard
     /// Line and column count from 1; both are 0 when the whole file is meant.
     case file(String, line: Int, column: Int)
+    /// A variable, by its name.
     case environment(String)
+    /// A flag, as the user typed it.
     case flag(String)
 
     /// What an operator can jump to: `file:line:column`, a variable, or a flag.

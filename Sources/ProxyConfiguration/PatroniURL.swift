@@ -2,9 +2,12 @@
 
 /// The address of a member's Patroni REST interface, such as `http://10.0.0.1:8008`.
 package struct PatroniURL: Hashable, Sendable, CustomStringConvertible {
+    /// Whether it is https.
     package let isSecure: Bool
+    /// Never a wildcard, and never port 0.
     package let address: SocketAddress
 
+    /// From parts, as discovery has them.
     package init(isSecure: Bool = false, address: SocketAddress) {
         self.isSecure = isSecure
         self.address = address

@@ -4,21 +4,26 @@
 indirect enum RawValue: Equatable, Sendable {
     /// `isPlain` tells `null` from `"null"`.
     case scalar(String, isPlain: Bool, Origin)
+    /// Items in order.
     case list([RawValue], Origin)
+    /// Entries in order; YAML already refuses the same key twice.
     case map([Entry], Origin)
 
+    /// A key and its value, each with its place.
     struct Entry: Equatable, Sendable {
         let key: String
         let keyOrigin: Origin
         let value: RawValue
     }
 
+    /// Where it was written.
     var origin: Origin {
         switch self {
         case .scalar(_, _, let origin), .list(_, let origin), .map(_, let origin): origin
         }
     }
 
+    /// `null`, `~`, or nothing at all after the colon.
     var isNull: Bool {
         guard case .scalar(let text, isPlain: true, _) = self else { return false }
         return ["", "~", "null", "Null", "NULL"].contains(text)

@@ -6,6 +6,7 @@ internal import Foundation
 package enum SecretFile: Equatable, Sendable {
     /// Its text, and whether every user of the machine may read it.
     case text(String, isWorldReadable: Bool)
+    /// Continues a sentence about the setting that names it.
     case unreadable(reason: String)
 
     /// No password is longer; something else was named by mistake.

@@ -10,10 +10,15 @@ struct Setting<Root: Sendable>: Sendable {
     let path: String
     /// What may be written, for people.
     let kind: String
+    /// One sentence for the reference.
     let meaning: String
+    /// Whether variables and flags are split at commas.
     let isList: Bool
+    /// Whether its value may be shown.
     private(set) var isSecret = false
+    /// Whether a reload leaves it as it was.
     private(set) var needsRestart = false
+    /// Whether an entry of a list must have it.
     private(set) var isRequired = false
     /// What the sample file shows where there is no default.
     private(set) var example: String?
@@ -58,6 +63,7 @@ struct Setting<Root: Sendable>: Sendable {
         return isSecret && text != "null" && text != "[]" ? "********" : text
     }
 
+    /// Whether both have the same value here.
     func isEqual(_ a: Root, _ b: Root) -> Bool { compared(a, b) }
 
     /// The variable that sets it.
@@ -73,6 +79,7 @@ struct Setting<Root: Sendable>: Sendable {
     var restart: Self { with { $0.needsRestart = true } }
     /// An entry without it is an error.
     var required: Self { with { $0.isRequired = true } }
+    /// Shown by the sample file in place of a default.
     func example(_ text: String) -> Self { with { $0.example = text } }
 
     private func with(_ change: (inout Self) -> Void) -> Self {
@@ -84,7 +91,9 @@ struct Setting<Root: Sendable>: Sendable {
 
 /// A field of a list's entry, for the reference.
 struct FieldDescription: Sendable {
+    /// The bare key.
     let name: String
+    /// As `Setting.kind`, `meaning` and `isRequired`.
     let kind: String
     let meaning: String
     let isRequired: Bool

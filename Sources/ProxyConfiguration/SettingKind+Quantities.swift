@@ -80,8 +80,10 @@ extension SettingKind where Value == Instant.Span {
     /// The same, or 0 for none.
     static let durationOrZero = length(Instant.Span.zero...maximum)
 
+    /// A month: more is a mistake of units.
     static let maximum = Instant.Span.seconds(30 * 86_400)
 
+    /// Within bounds that the error names.
     static func length(_ range: ClosedRange<Instant.Span>) -> Self {
         let bounds = range.lowerBound.nanoseconds...range.upperBound.nanoseconds
         return scalar("duration", write: formatDuration) { text in
@@ -97,6 +99,7 @@ extension SettingKind where Value == Instant.Span {
 }
 
 extension SettingKind where Value: BinaryInteger {
+    /// A number of bytes within bounds.
     static func size(_ range: ClosedRange<UInt64>) -> Self {
         scalar("size", write: { Quantity.size.format(UInt64($0)) }) { text in
             Quantity.size.parse(text, in: range).map { Value($0) }

@@ -85,7 +85,7 @@ extension Array {
             return
         }
         let names = map(\.path)
-        let meant = nearest(to: entry.key, among: names).map { "did you mean \($0)?" }
+        let meant = EditDistance.nearest(to: entry.key, among: names).map { "did you mean \($0)?" }
         problems.report(
             entry.keyOrigin, "\(path).\(entry.key)", "unknown setting",
             suggestion: meant ?? "known here: \(names.joined(separator: ", "))")
@@ -109,7 +109,9 @@ extension SettingKind where Value == Configuration.Listener {
             name: "address", fields: group.fields,
             read: { raw, path, problems in
                 if case .map = raw { return group.read(raw, path, &problems) }
-                return address.read(raw, path, &problems).map { Configuration.Listener(address: $0) }
+                return address.read(raw, path, &problems).map {
+                    Configuration.Listener(address: $0)
+                }
             },
             write: { $0.route == nil ? address.write($0.address) : group.write($0) })
     }()

@@ -4,7 +4,9 @@
 struct SettingKind<Value: Equatable & Sendable>: Sendable {
     /// For the reference: `duration`, `text`, `auto | primary | replica`.
     let name: String
+    /// Whether it holds several values.
     var isList = false
+    /// What an entry of the list may hold.
     var fields: [FieldDescription] = []
     /// Nil after it reported what is wrong.
     let read: @Sendable (RawValue, _ path: String, inout Problems) -> Value?
@@ -42,6 +44,7 @@ struct SettingKind<Value: Equatable & Sendable>: Sendable {
 
 /// What became of a text.
 enum Parsed<Value: Sendable>: Sendable {
+    /// The text means this.
     case value(Value)
     /// Continues a sentence that begins with the text: "'x' is not a number".
     case wrong(String, suggestion: String? = nil)
@@ -86,6 +89,7 @@ extension SettingKind where Value == Bool {
 }
 
 extension SettingKind where Value == Int {
+    /// Within bounds that the error names.
     static func integer(_ range: ClosedRange<Int>) -> Self {
         scalar("integer", write: String.init) { text in
             guard let number = Int(text) else { return .wrong("is not a whole number") }
@@ -104,13 +108,14 @@ where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
         let words = Value.allCases.map(\.rawValue)
         return scalar(words.joined(separator: " | "), write: \.rawValue) { text in
             if let value = Value(rawValue: text) { return .value(value) }
-            let meant = nearest(to: text, among: words).map { "did you mean \($0)?" }
+            let meant = EditDistance.nearest(to: text, among: words).map { "did you mean \($0)?" }
             return .wrong("is none of \(words.joined(separator: ", "))", suggestion: meant)
         }
     }
 }
 
 extension SettingKind where Value == SocketAddress {
+    /// A host and a port, which may be left out where there is a default.
     static func address(_ name: String, defaultPort: UInt16? = nil) -> Self {
         scalar(name, write: { quoted($0.description) }) { text in
             if let address = SocketAddress(text) { return .value(address) }
@@ -124,6 +129,7 @@ extension SettingKind where Value == SocketAddress {
 }
 
 extension SettingKind where Value == PatroniURL {
+    /// Scheme, host and port; no path and no account.
     static let patroniURL = scalar("URL", write: { quoted($0.description) }) { text in
         if let url = PatroniURL(text) { return .value(url) }
         // What stands before an @ may be a password.

@@ -12,6 +12,7 @@ extension Settings {
         ).required.secret,
     ]
 
+    /// `authentication.*`
     static let authentication: [Setting<Settings>] = [
         Setting(
             "authentication.method", \.policy.authentication.method, .choice,
@@ -34,6 +35,7 @@ extension Settings {
             "How long a looked-up secret is used before it is read again."),
     ]
 
+    /// `clients.*`
     static let clients: [Setting<Settings>] = [
         Setting(
             "clients.maximum", \.policy.clients.maximum, .integer(1...1_000_000),
@@ -62,6 +64,7 @@ extension Settings {
         Setting("consistency", \.consistency, .optional(.choice), "As routing.consistency."),
     ]
 
+    /// `pools.*`
     static let pools: [Setting<Settings>] = [
         Setting(
             "pools.mode", \.policy.pools.standard.mode, .choice,
@@ -93,6 +96,7 @@ extension Settings {
             "Other values for a database, a user or both; the first that matches wins."),
     ]
 
+    /// `routing.*`
     static let routing: [Setting<Settings>] = [
         Setting(
             "routing.route", \.policy.routing.route, .choice,
@@ -129,6 +133,7 @@ extension Settings {
             "Between two readings of a database's functions and relations."),
     ]
 
+    /// `limits.*`
     static let limits: [Setting<Settings>] = [
         Setting(
             "limits.held_messages", \.policy.limits.heldMessages, .size(1024...(1 << 30)),
@@ -147,6 +152,7 @@ extension Settings {
             .integer(1...1_000_000), "Prepared statements of one client."),
     ]
 
+    /// `log.*`, and what is in no group.
     static let log: [Setting<Settings>] = [
         Setting("log.level", \.log.level, .choice, "The least important events to log."),
         Setting("log.format", \.log.format, .choice, "For people, or for collectors."),

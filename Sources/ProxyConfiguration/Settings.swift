@@ -26,6 +26,7 @@ extension Settings {
     static let registry: [Setting<Settings>] =
         patroni + service + endpoints + authentication + clients + pools + routing + limits + log
 
+    /// The key of this full name.
     static func setting(_ path: String) -> Setting<Settings>? {
         registry.first { $0.path == path }
     }

@@ -4,12 +4,16 @@ internal import ProxyCore
 
 /// Checks settings against each other, and resolves alternatives.
 struct SettingsCheck {
+    /// With alternatives resolved, after `run`.
     private(set) var settings: Settings
     private let origins: [String: Origin]
+    /// Those of the reader, then its own.
     private(set) var problems: Problems
+    /// What is allowed but may not be meant.
     private(set) var warnings: [String] = []
     private let sources: ConfigurationSources
 
+    /// Takes over what was read, problems included.
     init(_ reader: SettingsReader, _ sources: ConfigurationSources) {
         settings = reader.settings
         origins = reader.origins
@@ -254,6 +258,7 @@ struct SettingsCheck {
         let fallback = sources.file.map { Origin.file($0.name, line: 0, column: 0) }
         let shown = entry.map { "\(path)[\($0)]" } ?? path
         problems.report(
-            origins[shown] ?? origins[path] ?? fallback ?? .standard, shown, message, suggestion: suggestion)
+            origins[shown] ?? origins[path] ?? fallback ?? .standard, shown, message,
+            suggestion: suggestion)
     }
 }

@@ -2,9 +2,11 @@
 
 /// Puts what was written into `Settings`: file first, then environment, then flags.
 struct SettingsReader {
+    /// What was read so far, over the defaults.
     private(set) var settings = Settings()
     /// Where each setting that was written came from; absent means default.
     private(set) var origins: [String: Origin] = [:]
+    /// Everything that could not be read.
     private(set) var problems = Problems()
     /// False when not even groups could be told apart; what is missing then says nothing.
     private(set) var isFileIntelligible = true
@@ -13,6 +15,7 @@ struct SettingsReader {
     /// and the tests of martlet read.
     static let otherVariables = ["MARTLET_CONFIG", "MARTLET_STRICT", "MARTLET_TEST_CLUSTER"]
 
+    /// Reads all sources, the weakest first.
     mutating func read(_ sources: ConfigurationSources) {
         if let file = sources.file {
             readFile(file.text, name: file.name)
@@ -80,7 +83,9 @@ struct SettingsReader {
             else { continue }
             guard let setting = Settings.registry.first(where: { $0.variable == variable }) else {
                 let known = Settings.registry.map(\.variable) + Self.otherVariables
-                let meant = nearest(to: variable, among: known).map { "did you mean \($0)?" }
+                let meant = EditDistance.nearest(to: variable, among: known).map {
+                    "did you mean \($0)?"
+                }
                 problems.report(
                     .environment(variable), "", "unknown variable",
                     suggestion: meant ?? "`martlet settings` lists the known ones")
@@ -140,12 +145,16 @@ struct SettingsReader {
         let group = path.split(separator: ".").first.map(String.init) ?? path
         let siblings = all.filter { $0.hasPrefix("\(group).") && path.contains(".") }
         let near =
-            nearest(to: last, among: siblings.map { String($0.dropFirst(group.count + 1)) })
+            EditDistance.nearest(
+                to: last, among: siblings.map { String($0.dropFirst(group.count + 1)) }
+            )
             .map { "\(group).\($0)" }
         let meant =
             near ?? all.first { $0.hasSuffix(".\(last)") }
-            ?? nearest(to: path, among: all + Settings.groups.map(\.name))
-        let known = siblings.isEmpty ? "`martlet settings` lists the known ones"
+            ?? EditDistance.nearest(to: path, among: all + Settings.groups.map(\.name))
+        let known =
+            siblings.isEmpty
+            ? "`martlet settings` lists the known ones"
             : "known here: \(siblings.joined(separator: ", "))"
         problems.report(
             origin, path, "unknown setting",

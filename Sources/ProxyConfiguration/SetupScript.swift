@@ -4,7 +4,9 @@
 ///
 /// It may be run again; it changes nothing that is as it should be.
 package struct SetupScript: Sendable {
+    /// The service account.
     package var user = "martlet"
+    /// Where the function is made, and the service account connects.
     package var database = "postgres"
     /// `schema.name`, or `name` for the schema `public`.
     package var function = "martlet.user_secret"
@@ -13,8 +15,10 @@ package struct SetupScript: Sendable {
     /// Whether superusers may log in through martlet.
     package var includesSuperusers = true
 
+    /// With the names that the configuration has by default.
     package init() {}
 
+    /// The whole script, for psql or any other client.
     package var text: String {
         [header, role, lookup, "COMMIT;", footer].joined(separator: "\n\n") + "\n"
     }
@@ -39,6 +43,8 @@ package struct SetupScript: Sendable {
         -v ON_ERROR_STOP=1
 
         BEGIN;
+        -- A second run need not tell what is there already.
+        SET LOCAL client_min_messages = warning;
         """
     }
 
@@ -118,8 +124,10 @@ package struct SetupScript: Sendable {
 
     // MARK: Quoting
 
+    /// In double quotes, whatever is in it.
     static func identifier(_ name: String) -> String {
-        "\"\(name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\""
+        let parts = name.split(separator: "\"", omittingEmptySubsequences: false)
+        return "\"\(parts.joined(separator: "\"\""))\""
     }
 
     /// Correct with and without standard_conforming_strings.

@@ -4,8 +4,10 @@
 package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     /// A name or an address, without brackets; `*` stands for every local address.
     package let host: String
+    /// 0 lets the system choose, where it is listened on.
     package let port: UInt16
 
+    /// From parts that are known to be right.
     package init(host: String, port: UInt16) {
         self.host = host
         self.port = port
@@ -29,6 +31,7 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         self.init(host: host.isEmpty ? "*" : String(host), port: port)
     }
 
+    /// As it is written in a configuration.
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
     /// Whether it stands for every local address.

@@ -33,6 +33,7 @@ struct ConfigurationOptions: ParsableArguments {
             valueName: "name=value"))
     var settings: [String] = []
 
+    /// What can be told without knowing the settings.
     func validate() throws {
         if let wrong = settings.first(where: { !$0.contains("=") }) {
             throw ValidationError("--set \(wrong): write NAME=VALUE, such as pools.size=40")
@@ -44,6 +45,7 @@ struct ConfigurationOptions: ParsableArguments {
         try Configuration.load(ConfigurationSources.gather(file: config, flags: flags))
     }
 
+    /// As the configuration takes them.
     var flags: [ConfigurationSources.Flag] {
         var flags = settings.map { text in
             let name = text.prefix { $0 != "=" }
@@ -51,7 +53,8 @@ struct ConfigurationOptions: ParsableArguments {
                 name: "--set", path: String(name), text: String(text.dropFirst(name.count + 1)))
         }
         if !listen.isEmpty {
-            flags.append(.init(name: "--listen", path: "listen", text: listen.joined(separator: ",")))
+            flags.append(
+                .init(name: "--listen", path: "listen", text: listen.joined(separator: ",")))
         }
         if let logLevel {
             flags.append(.init(name: "--log-level", path: "log.level", text: logLevel))
@@ -69,9 +72,10 @@ extension Configuration.Loaded {
             let sources = try ConfigurationSources.gather(file: file, flags: flags)
             return try Configuration.load(sources)
         } catch {
-            printError(error.description)
+            Terminal.warn(error.description)
             let count = error.problems.count
-            printError("martlet: \(count == 1 ? "an error" : "\(count) errors") in the configuration")
+            let errors = count == 1 ? "an error" : "\(count) errors"
+            Terminal.warn("martlet: \(errors) in the configuration")
             throw .badConfiguration
         }
     }

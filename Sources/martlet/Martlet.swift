@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 
+/// The command: arguments to configuration to runtime, and nothing more.
 @main
 struct Martlet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -28,6 +29,6 @@ struct Martlet: AsyncParsableCommand {
             Every setting can also be given by environment, such as MARTLET_PATRONI_URLS; \
             martlet settings lists them all.
             """,
-        version: "martlet \(version)",
+        version: "martlet \(Version.text)",
         subcommands: [Setup.self, Settings.self])
 }

@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import ProxyConfiguration
 
+/// `martlet settings`: the reference in a terminal.
 struct Settings: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List every setting with its meaning, default and variable.",

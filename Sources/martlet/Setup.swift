@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import ProxyConfiguration
 
+/// `martlet setup`: SQL on standard output.
 struct Setup: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print the SQL that prepares a cluster for martlet.",

@@ -55,7 +55,8 @@ struct ConfigurationTests {
             shards: 3
             drain_timeout: 0
             """)
-        let v6 = Configuration.Listener(address: SocketAddress(host: "::1", port: 7001), route: .replica)
+        let v6 = Configuration.Listener(
+            address: SocketAddress(host: "::1", port: 7001), route: .replica)
         #expect(value.listeners.last == v6)
         #expect(value.httpAddress == SocketAddress(host: "*", port: 9000))
         #expect(
@@ -82,7 +83,8 @@ struct ConfigurationTests {
     }
 
     @Test func `flags win over the environment, that over the file, that over defaults`() throws {
-        func level(_ yaml: String, _ variable: String?, _ flag: String?) throws -> LogSettings.Level {
+        func level(_ yaml: String, _ variable: String?, _ flag: String?) throws -> LogSettings.Level
+        {
             let flags = flag.map {
                 ConfigurationSources.Flag(name: "--log-level", path: "log.level", text: $0)
             }
