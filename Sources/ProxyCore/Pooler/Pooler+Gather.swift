@@ -33,6 +33,9 @@ extension Pooler {
 
     /// Does for a client whatever can be done with what it has sent.
     func advance(_ client: ClientSession, now: Instant) {
+        if client.isAdvancing { return }
+        client.isAdvancing = true
+        defer { client.isAdvancing = false }
         while client.phase == .ready {
             if let server = client.server, server.copy == .incoming,
                 client.unit.phase == .running {
@@ -247,8 +250,10 @@ extension Pooler {
         let kind = client.inbound.unread.byte(at: client.unit.gathered)
         guard FrontendShape.mayBePassed(kind) else {
             return fail(
-                client, "54000", "statement is too long to be prepared",
-                hint: "See limits.held_messages.", now: now)
+                client,
+                ErrorResponse(
+                    .error, "54000", "statement is too long to be prepared",
+                    hint: "See limits.held_messages."), now: now)
         }
         if client.unit.phase == .gathering {
             // The rest is not known, so it is all that it could be.

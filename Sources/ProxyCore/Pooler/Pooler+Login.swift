@@ -83,7 +83,7 @@ extension Pooler {
                 hint: "Connect to the primary directly.")
         }
         do {
-            try readSettings(of: message, into: client)
+            try readSettings(of: message, into: client, now: now)
         } catch {
             return refuse(client, error.sqlState, error.message)
         }
@@ -100,7 +100,7 @@ extension Pooler {
 
     /// The settings of a startup packet: those in `options` first, so that the others override.
     private func readSettings(
-        of message: StartupMessage, into client: ClientSession
+        of message: StartupMessage, into client: ClientSession, now: Instant
     ) throws(StartupOptionsFault) {
         var values: [String: String] = [:]
         var parameters: [StartupMessage.Parameter] = []
@@ -112,7 +112,7 @@ extension Pooler {
             values[parameter.name.lowercased()] = value
         }
         for (name, value) in values where name.hasPrefix(SettingsReplay.ownPrefix) {
-            _ = client.own.set(name, to: value, position: &client.position)
+            _ = client.own.set(name, to: value, position: &client.position, now: now)
             values[name] = nil
         }
         client.startup = ParameterSet(values)
@@ -203,6 +203,7 @@ extension Pooler {
                 client, "53300", "too many connections for role \"\(client.user)\"",
                 hint: "See clients.maximum_per_user.")
         }
+        client.login?.hasUserPlace = true
         // Trust proves nothing: what is known of the user from a real login stays.
         if credential != .none || credentials[client.user] == nil {
             credentials[client.user] = credential

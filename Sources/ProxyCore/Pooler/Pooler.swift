@@ -46,7 +46,7 @@ package final class Pooler {
     var databases: [String: DatabaseState] = [:]
     var credentials: [String: ServerCredential] = [:]
     var profiles: [LoginProfile.Key: LoginProfile] = [:]
-    var loads: [NodeLoad] = []
+    var loads = NodeLoads()
     var refusedShapes = RefusedShapes()
     /// Clients whose unit has no node to go to.
     var held: [ClientSession] = []
@@ -214,11 +214,6 @@ extension Pooler {
         let state = DatabaseState(name: name)
         databases[name] = state
         return state
-    }
-
-    func load(of node: NodeID) -> Int {
-        while loads.count <= node.index { loads.append(NodeLoad()) }
-        return node.index
     }
 }
 

@@ -84,6 +84,8 @@ package final class ClientSession {
     /// An error was reported in the extended protocol: ignore everything up to Sync.
     package var skipsUntilSync = false
     package var isCancelRequested = false
+    /// Guards against doing the next unit in the middle of this one.
+    package var isAdvancing = false
 
     package init(
         id: ConnectionID, peer: String, route: Route?, database: DatabaseState, bytes: BytePool,
@@ -112,6 +114,7 @@ package final class ClientSession {
         package var requestsSeen: Set<Int32> = []
         package var isReplication = false
         package var hasClientPlace = false
+        package var hasUserPlace = false
 
         package init() {}
     }
