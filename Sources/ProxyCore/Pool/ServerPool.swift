@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import DequeModule
+package import DequeModule
 
 /// The servers of one shard for one member, database and user, and who waits for one.
 ///

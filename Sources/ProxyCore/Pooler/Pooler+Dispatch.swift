@@ -90,7 +90,7 @@ extension Pooler {
         if client.unit.containsTransactionControl { return .primary }
         if client.unit.destination == .primary { return .primary }
         let standard = client.settings["default_transaction_read_only"]
-        let readOnly = begin.readOnly ?? SettingText.isTrue(standard)
+        let readOnly = begin.readOnly ?? (standard == "on")
         return readOnly || route == .replica ? .replica : .primary
     }
 

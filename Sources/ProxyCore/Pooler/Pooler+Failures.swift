@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import PostgresWire
+internal import StatementClassifier
 
 /// What a client sees when something fails (DESIGN 7): nothing where that is safe, else the truth.
 extension Pooler {

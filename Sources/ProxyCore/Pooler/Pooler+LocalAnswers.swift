@@ -39,7 +39,7 @@ extension Pooler {
     }
 
     private func text(of single: UnitOfWork.SingleStatement, _ client: ClientSession) -> String {
-        client.inbound.unread.text(single.text)
+        client.unread.text(single.text)
     }
 
     /// CommandComplete and ReadyForQuery.
@@ -87,7 +87,22 @@ extension Pooler {
 
     /// The control of the only statement that an extended unit parses or binds.
     private func loneControl(of client: ClientSession) -> TransactionControl {
-        client.unit.lone?.classification.control ?? .none
+        var offset = 0
+        while offset < client.unit.gathered,
+            let header = try? MessageHeader(in: client.unread, at: offset) {
+            let body = client.unread.extracting(
+                offset + MessageHeader.size..<offset + header.totalCount)
+            if header.kind == FrontendKind.bind, let message = try? Bind(bodyPrefix: body) {
+                let hash = hashing(body.extracting(message.statement))
+                if let index = client.unit.parsedNames.lastIndex(of: hash) {
+                    return client.unit.parses[index].classification.control
+                }
+                let text = client.statements.find(body.extracting(message.statement), hash: hash)
+                return text?.classification.control ?? .none
+            }
+            offset += header.totalCount
+        }
+        return client.unit.parses.first?.classification.control ?? .none
     }
 
     /// The answers to an extended unit whose one statement is done without a server.
@@ -95,8 +110,8 @@ extension Pooler {
         var offset = 0
         var parse = 0
         while offset < client.unit.gathered,
-            let header = try? MessageHeader(in: client.inbound.unread, at: offset) {
-            let body = client.inbound.unread.extracting(
+            let header = try? MessageHeader(in: client.unread, at: offset) {
+            let body = client.unread.extracting(
                 offset + MessageHeader.size..<offset + header.totalCount)
             switch header.kind {
             case FrontendKind.parse:
@@ -129,12 +144,13 @@ extension Pooler {
     ) -> Bool {
         let command = single.command
         guard let name = ownName(command, single, client) else { return false }
-        let statement = client.inbound.unread.copy(single.text)
+        let statement = client.unread.copy(single.text)
         switch command {
         case .set(_, let value?, let local):
             if local { return false }
             let text = SettingText.value(
-                of: value, in: statement.span.bytes, standardConformingStrings: true)
+                statement.span, value, name: Array(name.utf8),
+                standardConformingStrings: client.reported["standard_conforming_strings"] != "off")
             guard let text,
                 let wrong = client.own.set(
                     name, to: String(decoding: text, as: UTF8.self), position: &client.position,
@@ -195,9 +211,8 @@ extension Pooler {
             range = name
         default: return nil
         }
-        let statement = client.inbound.unread.copy(single.text)
-        guard let bytes = SettingText.name(of: range, in: statement.span.bytes) else { return nil }
-        let name = String(decoding: bytes, as: UTF8.self)
+        let statement = client.unread.copy(single.text)
+        let name = String(decoding: SettingText.name(statement.span, range), as: UTF8.self)
         return OwnSettings.names.contains(name) ? name : nil
     }
 

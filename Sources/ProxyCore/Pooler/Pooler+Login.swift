@@ -33,10 +33,10 @@ extension Pooler {
             do {
                 guard
                     let length = try StartupPacket.length(
-                        of: client.inbound.unread, limit: policy.limits.startupPacket),
+                        of: client.unread, limit: policy.limits.startupPacket),
                     client.inbound.count >= length
                 else { return }
-                packet = try StartupPacket(body: client.inbound.unread.extracting(4..<length))
+                packet = try StartupPacket(body: client.unread.extracting(4..<length))
                 client.inbound.consume(length)
             } catch {
                 return refuse(client, error.sqlState, error.message)
@@ -154,7 +154,7 @@ extension Pooler {
         while client.phase == .authenticating {
             let header: MessageHeader?
             do {
-                header = try MessageHeader(in: client.inbound.unread, at: 0)
+                header = try MessageHeader(in: client.unread, at: 0)
             } catch {
                 return refuse(client, "08P01", "invalid message length")
             }
@@ -163,7 +163,7 @@ extension Pooler {
                 return refuse(client, "08P01", "invalid message length")
             }
             guard client.inbound.count >= header.totalCount else { return }
-            let body = client.inbound.unread.copy(MessageHeader.size..<header.totalCount)
+            let body = client.unread.copy(MessageHeader.size..<header.totalCount)
             client.inbound.consume(header.totalCount)
             guard
                 let step = client.login?.exchange?.received(

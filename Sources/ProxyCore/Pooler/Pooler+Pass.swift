@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import PostgresWire
+internal import StatementClassifier
 
 /// What goes from a client to its server as it comes: COPY data, and messages too long to be held.
 extension Pooler {
@@ -35,7 +36,7 @@ extension Pooler {
         let start = client.unit.gathered
         let header: MessageHeader?
         do {
-            header = try MessageHeader(in: client.inbound.unread, at: start)
+            header = try MessageHeader(in: client.unread, at: start)
         } catch {
             _ = violation(client, "invalid message length")
             return false
@@ -66,7 +67,7 @@ extension Pooler {
             // Anything else ends the COPY with an error that the server words best.
             guard available == header.totalCount else { return false }
         }
-        server.output.append(client.inbound.unread.extracting(0..<available))
+        server.output.append(client.unread.extracting(0..<available))
         client.inbound.consume(available)
         sent(to: server)
         return client.passing == 0
@@ -100,7 +101,7 @@ extension Pooler {
     /// Sends the beginning of the long message at the front of `inbound`; the rest is passed.
     func passFront(_ client: ClientSession, now: Instant) {
         guard let server = client.server,
-            let header = try? MessageHeader(in: client.inbound.unread, at: 0)
+            let header = try? MessageHeader(in: client.unread, at: 0)
         else { return }
         switch header.kind {
         case FrontendKind.bind: passBind(header, client, server)
@@ -120,7 +121,7 @@ extension Pooler {
         _ header: MessageHeader, _ client: ClientSession, _ server: ServerConnection
     ) {
         let available = min(client.inbound.count, header.totalCount)
-        server.output.append(client.inbound.unread.extracting(0..<available))
+        server.output.append(client.unread.extracting(0..<available))
         client.inbound.consume(available)
         client.passing = header.totalCount - available
     }
@@ -130,7 +131,7 @@ extension Pooler {
         _ header: MessageHeader, _ client: ClientSession, _ server: ServerConnection
     ) {
         let available = min(client.inbound.count, header.totalCount)
-        let prefix = client.inbound.unread.extracting(MessageHeader.size..<available)
+        let prefix = client.unread.extracting(MessageHeader.size..<available)
         guard let message = try? Bind(bodyPrefix: prefix) else {
             _ = violation(client, "invalid message format")
             return
@@ -146,7 +147,7 @@ extension Pooler {
         server.output.append(known)
         // The zero after the name comes from the client's own message.
         let rest = MessageHeader.size + message.statement.upperBound..<available
-        server.output.append(client.inbound.unread.extracting(rest))
+        server.output.append(client.unread.extracting(rest))
         client.inbound.consume(available)
         client.passing = header.totalCount - available
         server.replies.append(OwedReply(.bind, for: .client))

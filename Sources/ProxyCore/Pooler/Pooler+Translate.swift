@@ -9,7 +9,7 @@ extension Pooler {
         var offset = 0
         var parse = 0
         while offset < client.unit.gathered {
-            guard let header = try? MessageHeader(in: client.inbound.unread, at: offset) else {
+            guard let header = try? MessageHeader(in: client.unread, at: offset) else {
                 break
             }
             translate(header, at: offset, &parse, client, server, now: now)
@@ -54,7 +54,7 @@ extension Pooler {
         case FrontendKind.copyData, FrontendKind.copyDone, FrontendKind.copyFail: break
         default:
             server.output.append(
-                client.inbound.unread.extracting(offset..<offset + header.totalCount))
+                client.unread.extracting(offset..<offset + header.totalCount))
             if let kind = Self.reply(to: header.kind) {
                 server.replies.append(OwedReply(kind, for: .client))
             }
@@ -79,8 +79,8 @@ extension Pooler {
         _ text: PreparedText, nameIn body: Range<Int>, _ client: ClientSession,
         _ server: ServerConnection
     ) {
-        guard let message = try? Parse(body: client.inbound.unread.extracting(body)) else { return }
-        let name = client.inbound.unread.extracting(body).copy(message.name)
+        guard let message = try? Parse(body: client.unread.extracting(body)) else { return }
+        let name = client.unread.extracting(body).copy(message.name)
         let hash = hashing(name)
         if !name.isEmpty, client.statements.find(name.span.bytes, hash: hash) != nil {
             return provoke(
@@ -148,10 +148,10 @@ extension Pooler {
     private func bind(
         _ body: Range<Int>, _ client: ClientSession, _ server: ServerConnection
     ) {
-        guard let message = try? Bind(bodyPrefix: client.inbound.unread.extracting(body)) else {
+        guard let message = try? Bind(bodyPrefix: client.unread.extracting(body)) else {
             return
         }
-        let bytes = client.inbound.unread.extracting(body)
+        let bytes = client.unread.extracting(body)
         let statement = bytes.extracting(message.statement)
         let text = client.statements.find(statement, hash: hashing(statement))
         if let text { ensure(text, on: server, client) }
@@ -178,9 +178,9 @@ extension Pooler {
         _ body: Range<Int>, _ client: ClientSession, _ server: ServerConnection,
         _ offset: Int, _ header: MessageHeader
     ) {
-        guard let target = try? Target(body: client.inbound.unread.extracting(body)) else { return }
+        guard let target = try? Target(body: client.unread.extracting(body)) else { return }
         if target.isStatement {
-            let bytes = client.inbound.unread.extracting(body)
+            let bytes = client.unread.extracting(body)
             let name = bytes.extracting(target.name)
             if let text = client.statements.find(name, hash: hashing(name)) {
                 ensure(text, on: server, client)
@@ -193,7 +193,7 @@ extension Pooler {
             }
         } else {
             server.output.append(
-                client.inbound.unread.extracting(offset..<offset + header.totalCount))
+                client.unread.extracting(offset..<offset + header.totalCount))
         }
         server.replies.append(OwedReply(.describe, for: .client))
     }
@@ -202,15 +202,15 @@ extension Pooler {
         _ body: Range<Int>, _ client: ClientSession, _ server: ServerConnection,
         _ offset: Int, _ header: MessageHeader
     ) {
-        guard let target = try? Target(body: client.inbound.unread.extracting(body)) else { return }
+        guard let target = try? Target(body: client.unread.extracting(body)) else { return }
         if target.isStatement {
             // Others may use the server's copy: only the client's name goes.
-            let name = client.inbound.unread.extracting(body).extracting(target.name)
+            let name = client.unread.extracting(body).extracting(target.name)
             client.statements.remove(hash: hashing(name))
             server.replies.append(OwedReply(.close, for: .made))
         } else {
             server.output.append(
-                client.inbound.unread.extracting(offset..<offset + header.totalCount))
+                client.unread.extracting(offset..<offset + header.totalCount))
             server.replies.append(OwedReply(.close, for: .client))
         }
     }

@@ -102,6 +102,12 @@ package final class ClientSession {
         holdback = ByteQueue(pool: bytes)
     }
 
+    /// What it sent and martlet still has; valid until `inbound` is changed.
+    package var unread: RawSpan {
+        @_lifetime(borrow self)
+        get { unsafe _overrideLifetime(inbound.unread, borrowing: self) }
+    }
+
     /// Whether its server stays with it when a unit ends.
     package var keepsServer: Bool {
         poolPolicy.mode == .session || !pins.isEmpty || login?.isReplication == true

@@ -120,7 +120,7 @@ package struct UnitOfWork {
     /// What it is cannot be known: the safe answers to everything.
     package mutating func addOpaque() {
         destination = .primary
-        reason = .unknown
+        reason = .tooLong
         effects.insert(.opaque)
         mayCommit = true
         containsTransactionControl = true
