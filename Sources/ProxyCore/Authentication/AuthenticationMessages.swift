@@ -63,7 +63,7 @@ struct SASLInitialResponse: Equatable {
 
 extension Array where Element == UInt8 {
     /// A copy: what logins send is small, and outlives the buffer that it came in.
-    init(copying span: RawSpan) {
+    package init(copying span: RawSpan) {
         self = unsafe span.withUnsafeBytes { unsafe Array($0) }
     }
 }

@@ -64,8 +64,11 @@ package struct ScramClient: Sendable {
 
     /// The server's first message arrived; returns our last one.
     package mutating func received(first message: [UInt8]) throws(ScramFault) -> [UInt8] {
-        guard case .first = phase else { throw .malformed("The exchange is not at this message.") }
+        let current = phase
         phase = .over
+        guard case .first = current else {
+            throw .malformed("The exchange is not at its first message.")
+        }
         var text = try ScramText(message)
         if text.next == UInt8(ascii: "e") { throw try refusal(&text) }
         if text.next == UInt8(ascii: "m") {
@@ -97,10 +100,11 @@ package struct ScramClient: Sendable {
 
     /// The server's last message arrived; returns when it proved that it knows the secret.
     package mutating func received(final message: [UInt8]) throws(ScramFault) {
-        guard case .final(let expected) = phase else {
+        let current = phase
+        phase = .over
+        guard case .final(let expected) = current else {
             throw .malformed("The exchange is not at its last message.")
         }
-        phase = .over
         var text = try ScramText(message)
         if text.next == UInt8(ascii: "e") { throw try refusal(&text) }
         guard let signature = Base64.decode(try text.value(of: "v")) else {

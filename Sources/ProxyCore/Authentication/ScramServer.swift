@@ -70,8 +70,9 @@ package struct ScramServer: Sendable {
 
     /// The client's first message arrived; returns ours.
     package mutating func received(first message: [UInt8]) throws(ScramFault) -> [UInt8] {
-        guard case .first = phase else { throw .malformed("The exchange has begun already.") }
+        let current = phase
         phase = .over
+        guard case .first = current else { throw .malformed("The exchange has begun already.") }
         var text = try ScramText(message)
         try readBindingFlag(&text)
         try refuseAuthorizationIdentity(&text)
@@ -100,10 +101,11 @@ package struct ScramServer: Sendable {
 
     /// The client's last message arrived.
     package mutating func received(final message: [UInt8]) throws(ScramFault) -> Verdict {
-        guard case .final(let first) = phase else {
+        let current = phase
+        phase = .over
+        guard case .final(let first) = current else {
             throw .malformed("The exchange is not at its last message.")
         }
-        phase = .over
         let (withoutProof, proof) = try readFinal(message, first: first)
         let authMessage = first.transcript + withoutProof
         let signature = Digests.hmacSHA256(key: secret.storedKey, authMessage)
