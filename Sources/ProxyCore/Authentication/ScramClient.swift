@@ -7,6 +7,7 @@
 /// With keys from a client's own login no password is needed, provided that the server has the
 /// very secret that they belong to; a server with another one is told apart before we answer it.
 package struct ScramClient: Sendable {
+    /// What we know of the user.
     package enum Credential: Equatable, Sendable {
         case password([UInt8])
         case keys(ScramKeys)
@@ -29,7 +30,7 @@ package struct ScramClient: Sendable {
         case over
     }
 
-    /// More than that is work that a server must not be able to ask for (0.1 ms per 400 or so).
+    /// More than that is work that a server must not be able to ask for (a million: some 0.2 s).
     package static let maximumIterations = 1_000_000
 
     private let credential: Credential

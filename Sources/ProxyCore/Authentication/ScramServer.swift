@@ -23,6 +23,7 @@ package struct ScramServer: Sendable {
         let transcript: [UInt8]
     }
 
+    /// What the client's proof is worth.
     package enum Verdict: Equatable, Sendable {
         /// The password is right. `message` is to be sent; it proves that we know the secret.
         case accepted(message: [UInt8], keys: ScramKeys)
@@ -30,8 +31,9 @@ package struct ScramServer: Sendable {
         case rejected
     }
 
-    /// Without and with binding to the TLS channel.
+    /// Without binding to the TLS channel.
     package static let mechanism = "SCRAM-SHA-256"
+    /// With it.
     package static let bindingMechanism = "SCRAM-SHA-256-PLUS"
 
     private let secret: ScramSecret
