@@ -154,7 +154,10 @@ extension Pooler {
         let message = try Parse(body: client.unread.extracting(body))
         let bytes = client.unread.extracting(body)
         let definition = bytes.copy(message.text.lowerBound..<bytes.byteCount)
-        let text = registry.intern(definition, textCount: message.text.count) {
+        let text = registry.intern(
+            definition, textCount: message.text.count,
+            catalogueVersion: client.database.catalogueVersion
+        ) {
             classify(definition.span.bytes.extracting(0..<message.text.count), for: client)
         }
         client.unit.add(text.classification, shape: text.shape)
@@ -186,6 +189,11 @@ extension Pooler {
         // One that this unit defines has been added with its Parse.
         if client.unit.parsedNames.contains(hash) { return }
         guard let text = client.statements.find(name, hash: hash) else { return }
+        if text.catalogueVersion != client.database.catalogueVersion {
+            let bytes = text.definition.span.bytes.extracting(0..<text.textCount)
+            (text.classification, text.shape) = classify(bytes, for: client)
+            text.catalogueVersion = client.database.catalogueVersion
+        }
         client.unit.add(text.classification, shape: text.shape)
     }
 

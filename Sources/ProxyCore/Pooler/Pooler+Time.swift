@@ -148,8 +148,8 @@ extension Pooler {
 
     /// A new catalogue snapshot: statements classified by the old one are classified again.
     package func catalogueChanged(_ catalogue: Catalogue, database name: String) {
-        database(name).catalogue = catalogue
-        registry.removeAll()
+        catalogueVersion += 1
+        database(name).update(catalogue, version: catalogueVersion)
     }
 }
 
