@@ -158,7 +158,7 @@ extension Pooler {
             definition, textCount: message.text.count,
             catalogueVersion: client.database.catalogueVersion
         ) {
-            classify(definition.span.bytes.extracting(0..<message.text.count), for: client)
+            classify(definition.rawSpan.extracting(0..<message.text.count), for: client)
         }
         client.unit.add(text.classification, shape: text.shape)
         client.unit.parses.append(text)
@@ -190,8 +190,9 @@ extension Pooler {
         if client.unit.parsedNames.contains(hash) { return }
         guard let text = client.statements.find(name, hash: hash) else { return }
         if text.catalogueVersion != client.database.catalogueVersion {
-            let bytes = text.definition.span.bytes.extracting(0..<text.textCount)
-            (text.classification, text.shape) = classify(bytes, for: client)
+            let definition = text.definition
+            (text.classification, text.shape) = classify(
+                definition.rawSpan.extracting(0..<text.textCount), for: client)
             text.catalogueVersion = client.database.catalogueVersion
         }
         client.unit.add(text.classification, shape: text.shape)

@@ -167,7 +167,7 @@ extension Pooler {
             client.inbound.consume(header.totalCount)
             guard
                 let step = client.login?.exchange?.received(
-                    type: header.kind, body: body.span.bytes, into: &client.output)
+                    type: header.kind, body: body.rawSpan, into: &client.output)
             else { return }
             perform(step, for: client, now: now)
         }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import DequeModule
-package import PostgresWire
-package import StatementClassifier
+internal import PostgresWire
+internal import StatementClassifier
 
 /// Every decision of one shard: its clients, its servers, who serves whom.
 ///

@@ -120,7 +120,7 @@ package struct ByteHash: Sendable {
 
     package init(seed: UInt64) { self.seed = seed }
 
-    package func callAsFunction(_ bytes: [UInt8]) -> UInt64 { self(bytes.span.bytes) }
+    package func callAsFunction(_ bytes: [UInt8]) -> UInt64 { self(bytes.rawSpan) }
 
     package func callAsFunction(_ bytes: RawSpan) -> UInt64 {
         var hash = seed
