@@ -463,7 +463,9 @@ package final class PoolerDriver: ShardHandler {
         table.remove(.connecting, of: id)
         pooler.connected(id, now: now)
         performEffects(now: now)
-        if table.holds(id), table.state(of: id).contains(.readable) { attend(id, now: now) }
+        guard table.holds(id) else { return }
+        flush(id)
+        if table.state(of: id).contains(.readable) { attend(id, now: now) }
     }
 
     private func tellFailedConnects(now: Instant) {
