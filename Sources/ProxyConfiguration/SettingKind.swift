@@ -114,12 +114,12 @@ where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
     }
 }
 
-extension SettingKind where Value == SocketAddress {
+extension SettingKind where Value == HostAndPort {
     /// A host and a port, which may be left out where there is a default.
     static func address(_ name: String, defaultPort: UInt16? = nil) -> Self {
         scalar(name, write: { quoted($0.description) }) { text in
-            if let address = SocketAddress(text) { return .value(address) }
-            if let defaultPort, let address = SocketAddress("\(text):\(defaultPort)") {
+            if let address = HostAndPort(text) { return .value(address) }
+            if let defaultPort, let address = HostAndPort("\(text):\(defaultPort)") {
                 return .value(address)
             }
             return .wrong(
@@ -136,7 +136,7 @@ extension SettingKind where Value == PatroniURL {
         if text.contains("@") {
             return .unspeakable("holds an account, which Patroni never asks for when it is read")
         }
-        if SocketAddress(text) != nil {
+        if HostAndPort(text) != nil {
             return .wrong("is not a URL", suggestion: "did you mean http://\(text)?")
         }
         return .wrong("is not a URL", suggestion: "write http://host:port or https://host:port")

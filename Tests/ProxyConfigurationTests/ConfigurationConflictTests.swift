@@ -25,7 +25,7 @@ struct ConfigurationConflictTests {
             environment: ["MARTLET_PATRONI_DNS": "pg:8009", "MARTLET_SERVICE_PASSWORD_FILE": "/f"],
             secrets: ["/f": .text("from file\n", isWorldReadable: false)]
         ).configuration
-        #expect(value.discovery == .dns(SocketAddress(host: "pg", port: 8009)))
+        #expect(value.discovery == .dns(HostAndPort(host: "pg", port: 8009)))
         #expect(value.service.password == Password("from file"))
     }
 
