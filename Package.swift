@@ -72,6 +72,10 @@ let package = Package(
         .testTarget(
             name: "ProxyRuntimeTests", dependencies: ["ProxyRuntime", "ProxyCore"],
             swiftSettings: settings),
+        .testTarget(
+            name: "martletTests",
+            dependencies: ["martlet", "ProxyConfiguration", "ProxyCore", "StatementClassifier"],
+            swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )

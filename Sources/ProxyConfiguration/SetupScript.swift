@@ -125,7 +125,7 @@ package struct SetupScript: Sendable {
     // MARK: Quoting
 
     /// In double quotes, whatever is in it.
-    static func identifier(_ name: String) -> String {
+    package static func identifier(_ name: String) -> String {
         let parts = name.split(separator: "\"", omittingEmptySubsequences: false)
         return "\"\(parts.joined(separator: "\"\""))\""
     }
