@@ -75,6 +75,15 @@ extension SettingKind where Value == String {
         else { return .wrong("is not a name", suggestion: "write name or schema.name") }
         return .value(text.lowercased())
     }
+
+    /// The same with its schema, so that no search_path decides what is meant.
+    static let qualifiedName = named("schema.name") { text in
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 2, parts.allSatisfy({ !$0.isEmpty }),
+            !text.contains(where: { $0.isWhitespace || "()\"';,".contains($0) })
+        else { return .wrong("is not a name with its schema", suggestion: "write schema.name") }
+        return .value(text.lowercased())
+    }
 }
 
 extension SettingKind where Value == Bool {

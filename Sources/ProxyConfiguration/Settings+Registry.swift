@@ -28,7 +28,7 @@ extension Settings {
             "authentication.lookup", \.policy.authentication.lookup, .boolean,
             "Whether secrets of other users are read from the cluster."),
         Setting(
-            "authentication.lookup_function", \.lookupFunction, .objectName,
+            "authentication.lookup_function", \.lookupFunction, .qualifiedName,
             "Returns a role's secret where the service account may not read pg_authid."),
         Setting(
             "authentication.secret_lifetime", \.policy.authentication.secretLifetime, .duration,

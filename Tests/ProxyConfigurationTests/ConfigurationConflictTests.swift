@@ -117,6 +117,10 @@ struct ConfigurationConflictTests {
                 martlet.yaml: limits.startup_packet: 10000B is more than limits.message (8192B)
                 """)
         expect(
+            "authentication: {lookup_function: user_secret}",
+            fails: "martlet.yaml:3:35: authentication.lookup_function: 'user_secret' is not a "
+                + "name with its schema; write schema.name")
+        expect(
             "routing: {read_functions: [f, g], write_functions: [G]}",
             fails: "martlet.yaml:3:27: routing.read_functions: 'g' is in "
                 + "routing.write_functions, too; a function either reads or writes")

@@ -152,6 +152,10 @@ struct CheckRules {
         switch server.lookup {
         case .callable:
             return .ok(subject, "looked up by \(function)")
+        case .broken(let reason):
+            return .failure(
+                subject, "\(function) fails: \(reason)",
+                "run the SQL that `martlet setup` prints once more, in database \(database)")
         case .forbidden:
             return .failure(
                 subject, "\(configuration.service.user) may not call \(function)",

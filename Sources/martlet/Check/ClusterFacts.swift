@@ -69,6 +69,8 @@ struct ClusterFacts: Sendable {
         case missing
         /// It is there, and the account may not call it.
         case forbidden
+        /// It may be called, and does not give what it should.
+        case broken(String)
         case callable
     }
 

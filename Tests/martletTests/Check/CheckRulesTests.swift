@@ -111,6 +111,9 @@ struct CheckRulesTests {
         #expect(lines[1].hasPrefix("FAIL  a: secrets: there is no function martlet.user_secret"))
         let forbidden = try complaints { server(&$0) { $0.lookup = .forbidden } }
         #expect(forbidden[0].hasPrefix("FAIL  a: secrets: martlet may not call"))
+        let broken = try complaints { server(&$0) { $0.lookup = .broken("no column secret") } }
+        #expect(
+            broken[0].hasPrefix("FAIL  a: secrets: martlet.user_secret fails: no column secret"))
     }
 
     @Test func `secrets need a function only where they are looked up and pg_authid is closed`()
