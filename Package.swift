@@ -74,7 +74,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "martletTests",
-            dependencies: ["martlet", "ProxyConfiguration", "ProxyCore", "StatementClassifier"],
+            dependencies: [
+                "martlet", "ProxyConfiguration", "ProxyCore", "StatementClassifier",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
