@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import ProxyConfiguration
+import ProxyCore
 import Testing
 
 @testable import martlet
@@ -18,7 +19,7 @@ struct CommandLineTests {
 
     @Test func `a configuration error ends with 78`() throws {
         let command = try Martlet.parseAsRoot(["setup", "--config", "/nowhere/martlet.yaml"])
-        guard var setup = command as? Setup else {
+        guard let setup = command as? Setup else {
             Issue.record("parsed as \(type(of: command))")
             return
         }
