@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ProxyCore
+
 /// A type of value: how it is read from what was written, and how it is written.
 struct SettingKind<Value: Equatable & Sendable>: Sendable {
     /// For the reference: `duration`, `text`, `auto | primary | replica`.
@@ -65,6 +67,14 @@ extension SettingKind where Value == String {
             if text.utf8.contains(0) { return .wrong("holds a zero byte") }
             return check(text)
         }
+    }
+
+    /// A password, or what PostgreSQL keeps of one. A damaged secret would pass for a password.
+    static let roleSecret = named("text") { text in
+        if text.hasPrefix("SCRAM-SHA-256$"), ScramSecret(text: text) == nil {
+            return .unspeakable("begins like a SCRAM secret, but is none")
+        }
+        return .value(text)
     }
 
     /// A function or relation: `name` or `schema.name`, folded to lower case as SQL does.

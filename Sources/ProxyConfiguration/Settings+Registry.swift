@@ -7,7 +7,7 @@ extension Settings {
     private static let userFields: [Setting<AuthenticationPolicy.User>] = [
         Setting("name", \.name, .text, "The role's name.").required,
         Setting(
-            "secret", \.secret, .text,
+            "secret", \.secret, .roleSecret,
             "A SCRAM secret as in pg_authid.rolpassword, or a password in clear text."
         ).required.secret,
     ]

@@ -125,6 +125,10 @@ struct ConfigurationConflictTests {
             fails: "martlet.yaml:3:27: routing.read_functions: 'g' is in "
                 + "routing.write_functions, too; a function either reads or writes")
         expect(
+            "authentication: {users: [{name: a, secret: 'SCRAM-SHA-256$4096:broken'}]}",
+            fails: "martlet.yaml:3:45: authentication.users[0].secret: "
+                + "begins like a SCRAM secret, but is none")
+        expect(
             "authentication: {users: [{name: a, secret: b}, {name: a, secret: c}]}",
             fails: "martlet.yaml:3:25: authentication.users: 'a' is there twice")
         expect(
