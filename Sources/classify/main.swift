@@ -11,8 +11,8 @@ internal import StatementClassifier
 func readCatalogue(_ path: String) throws -> Catalogue {
     let text = try String(contentsOfFile: path, encoding: .utf8)
     let rows = text.split(separator: "\n").compactMap { line -> (kind: String, name: String)? in
-        guard let tab = line.firstIndex(of: "\t") else { return nil }
-        return (String(line[..<tab]), String(line[line.index(after: tab)...]))
+        let fields = line.split(separator: "\t", maxSplits: 1)
+        return fields.count == 2 ? (String(fields[0]), String(fields[1])) : nil
     }
     return Catalogue(rows: rows)
 }
