@@ -126,7 +126,7 @@ struct ConfigurationConflictTests {
                 + "routing.write_functions, too; a function either reads or writes")
         expect(
             "authentication: {users: [{name: a, secret: 'SCRAM-SHA-256$4096:broken'}]}",
-            fails: "martlet.yaml:3:45: authentication.users[0].secret: "
+            fails: "martlet.yaml:3:44: authentication.users[0].secret: "
                 + "begins like a SCRAM secret, but is none")
         expect(
             "authentication: {users: [{name: a, secret: b}, {name: a, secret: c}]}",
