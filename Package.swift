@@ -70,7 +70,10 @@ let package = Package(
             name: "ProxyConfigurationTests", dependencies: ["ProxyConfiguration", "ProxyCore"],
             swiftSettings: settings),
         .testTarget(
-            name: "ProxyRuntimeTests", dependencies: ["ProxyRuntime", "ProxyCore"],
+            name: "ProxyRuntimeTests",
+            dependencies: [
+                "ProxyRuntime", "ProxyCore", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import PostgresWire
-
 /// What a shard's core wants performed; the driver is one switch over these.
 package enum Effect: Equatable, Sendable {
     /// Open a TCP connection to a server; then `connected` or `disconnected`.
     case connect(ConnectionID, host: String, port: UInt16)
-    /// Send what is queued for it, then close the socket; the core has forgotten it.
+    /// Send what `withOutput` lends for it (within a few seconds), then close the socket and say
+    /// `disconnected`; only then is the id free. The core ignores whatever it still receives.
     case close(ConnectionID)
     /// Stop reading a socket (data stays in the kernel) until `resumeReading`.
     case pauseReading(ConnectionID)
@@ -105,75 +104,4 @@ package enum SecretLookup: Equatable, Sendable {
     case found(secret: String?, fetchedAt: Instant)
     /// The cluster could not be asked.
     case unavailable(String)
-}
-
-/// Every decision of one shard: its clients, its servers, who serves whom.
-///
-/// Owned by one shard and confined to it. The driver owns the sockets, under the ids that the core
-/// gives; it feeds what it reads, performs the effects, and sends what `withOutput` lends.
-/// After every call the driver drains `nextEffect()`; before it sleeps it flushes all that
-/// `nextDirty()` names.
-package final class Pooler {
-    private let shard: ShardID
-    private var policy: ProxyPolicy
-    private var topology: Topology
-
-    package init(
-        shard: ShardID, policy: ProxyPolicy, topology: Topology, ledger: any ServerLedger,
-        randomSeed: UInt64
-    ) {
-        self.shard = shard
-        self.policy = policy
-        self.topology = topology
-    }
-
-    // MARK: Sockets
-
-    /// A client connected; nil when there is no place for it even to be told so.
-    package func accepted(peer: String, listener route: Route?, now: Instant) -> ConnectionID { fatalError() }
-    /// A server asked for by `.connect` is there.
-    package func connected(_ id: ConnectionID, now: Instant) {}
-    /// The socket is gone: end of stream, reset, or connecting failed. The driver has closed it.
-    package func disconnected(_ id: ConnectionID, reason: String, now: Instant) {}
-    /// Bytes arrived. Deals with `count` of them at the front and says who gets them; the driver
-    /// calls again with the rest, until the span is used up.
-    package func received(_ bytes: RawSpan, from id: ConnectionID, now: Instant) -> Relay {
-        Relay(count: bytes.byteCount)
-    }
-
-    // MARK: Output
-
-    /// A connection with bytes to send (each named once); nil when there is none left.
-    package func nextDirty() -> ConnectionID? { nil }
-    /// Lends the bytes that wait for a connection, and forgets as many as the body says were sent.
-    package func withOutput(of id: ConnectionID, _ send: (RawSpan) -> Int) {}
-    /// Appends what could not be sent at once of a relayed span.
-    package func append(_ bytes: RawSpan, toOutputOf id: ConnectionID) {}
-    package func outputCount(of id: ConnectionID) -> Int { 0 }
-
-    // MARK: The rest of the world
-
-    package func topologyChanged(_ topology: Topology, now: Instant) {}
-    package func reconfigured(_ policy: ProxyPolicy, now: Instant) {}
-    package func secretArrived(_ lookup: SecretLookup, for id: ConnectionID, now: Instant) {}
-    package func cancelDelivered(to server: ConnectionID, now: Instant) {}
-    package func deliver(_ message: ShardMessage, now: Instant) {}
-    /// A server from another shard, with its socket; nil where there is no use for it any more.
-    package func adopt(_ server: HandedServer, now: Instant) -> ConnectionID? { nil }
-    /// Takes a server out of this core, to be adopted elsewhere.
-    package func handOver(_ id: ConnectionID) -> HandedServer { fatalError() }
-    /// No new clients from now on; those at rest get 57P01, the others at their transaction's end.
-    package func drain(now: Instant) {}
-    package var clientCount: Int { 0 }
-
-    // MARK: Time and effects
-
-    package var nextDeadline: Instant? { nil }
-    package func deadlineReached(now: Instant) {}
-    package func nextEffect() -> Effect? { nil }
-}
-
-/// An idle server on its way to another shard: nothing owed, nobody attached.
-package final class HandedServer {
-    package init() {}
 }
