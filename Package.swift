@@ -29,6 +29,8 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .target(name: "PostgresWire", swiftSettings: settings),
         .target(name: "StatementClassifier", swiftSettings: settings),
+        .executableTarget(
+            name: "classify", dependencies: ["StatementClassifier"], swiftSettings: settings),
         .target(
             name: "ProxyCore",
             dependencies: [

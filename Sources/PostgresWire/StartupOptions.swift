@@ -9,8 +9,10 @@ package enum StartupOptionsFault: Error, Equatable, Sendable {
     /// A name or value that is not UTF-8 where a name is needed.
     case invalidEncoding
 
+    /// A syntax error, as for PostgreSQL.
     package var sqlState: String { self == .invalidEncoding ? "22021" : "42601" }
 
+    /// The text of the error response.
     package var message: String {
         switch self {
         case .invalidArgument(let argument):

@@ -11,6 +11,7 @@ package enum StartupFault: Error, Equatable, Sendable {
     case invalidEncoding
     case invalidReplication(String)
 
+    /// For the error response that is the last thing the client gets.
     package var sqlState: String {
         switch self {
         case .invalidLength, .invalidCancelRequest, .missingTerminator: "08P01"
@@ -21,6 +22,7 @@ package enum StartupFault: Error, Equatable, Sendable {
         }
     }
 
+    /// The text of that response.
     package var message: String {
         switch self {
         case .invalidLength: "invalid length of startup packet"
@@ -123,14 +125,18 @@ package enum StartupPacket: Equatable, Sendable {
 package struct StartupMessage: Equatable, Sendable {
     /// A name and what it is to be; values are in whatever encoding the client has.
     package struct Parameter: Equatable, Sendable {
+        /// In the client's spelling; names of settings are alike in any case.
         package var name: String
+        /// Anything but zeros.
         package var value: [UInt8]
 
+        /// A value in the client's encoding.
         package init(_ name: String, _ value: [UInt8]) {
             self.name = name
             self.value = value
         }
 
+        /// A value in UTF-8.
         package init(_ name: String, _ value: String) {
             self.init(name, Array(value.utf8))
         }
@@ -154,9 +160,11 @@ package struct StartupMessage: Equatable, Sendable {
     package let minorVersion: UInt16
     /// Everything in the order of the packet, duplicates included.
     package let parameters: [Parameter]
+    /// Never empty, cut to the length of a name.
     package let user: String
     /// Empty for physical replication.
     package let database: String
+    /// Whether the client wants a WAL sender, and of what kind.
     package let replication: Replication
 
     /// - Throws: as for a packet that says the same.

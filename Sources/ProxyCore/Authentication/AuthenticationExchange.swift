@@ -4,6 +4,7 @@ package import PostgresWire
 
 /// Why a client was not let in; `message` is for it, `logReason` for the operator only.
 package struct AuthenticationFailure: Error, Equatable, Sendable {
+    /// What it came from, for what is counted and kept.
     package enum Cause: Equatable, Sendable {
         /// A secret that was kept for a while may be out of date: read it again the next time.
         case wrongPassword
@@ -15,10 +16,15 @@ package struct AuthenticationFailure: Error, Equatable, Sendable {
         case digestUnavailable
     }
 
+    /// Never told to the client.
     package let cause: Cause
+    /// 28P01 for all that a password decides.
     package let sqlState: String
+    /// In PostgreSQL's words; the same for every reason not to let somebody in.
     package let message: String
+    /// What is wrong with the client's message, where that is the reason.
     package let detail: String?
+    /// The whole truth, without anything secret.
     package let logReason: String
 }
 
@@ -31,6 +37,7 @@ package struct AuthenticationFailure: Error, Equatable, Sendable {
 /// password and get the same answer at its end, as in PostgreSQL. Bodies are parsed strictly: a
 /// client that is not logged in gets no second chance.
 package struct AuthenticationExchange: Sendable {
+    /// What the login needs next.
     package enum Step: Equatable, Sendable {
         /// The client's next message is needed.
         case wait

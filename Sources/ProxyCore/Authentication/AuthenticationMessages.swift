@@ -4,11 +4,17 @@ package import PostgresWire
 
 /// The kinds of `R` messages, by the number that tells them apart.
 package enum AuthenticationCode {
+    /// `AuthenticationOk`.
     package static let ok: Int32 = 0
+    /// `AuthenticationCleartextPassword`.
     package static let cleartextPassword: Int32 = 3
+    /// `AuthenticationMD5Password`, with four bytes of salt.
     package static let md5Password: Int32 = 5
+    /// `AuthenticationSASL`, with the names of mechanisms.
     package static let sasl: Int32 = 10
+    /// `AuthenticationSASLContinue`, with a challenge.
     package static let saslContinue: Int32 = 11
+    /// `AuthenticationSASLFinal`, with the server's proof.
     package static let saslFinal: Int32 = 12
 }
 
@@ -63,7 +69,7 @@ struct SASLInitialResponse: Equatable {
 
 extension Array where Element == UInt8 {
     /// A copy: what logins send is small, and outlives the buffer that it came in.
-    init(copying span: RawSpan) {
+    package init(copying span: RawSpan) {
         self = unsafe span.withUnsafeBytes { unsafe Array($0) }
     }
 }

@@ -11,6 +11,7 @@ package enum Digests {
     /// Bytes of a SHA-256 digest, and so of every SCRAM key, signature and proof.
     package static let sha256Length = 32
 
+    /// The digest of FIPS 180-4, 32 bytes.
     package static func sha256(_ bytes: [UInt8]) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: sha256Length)
         let done = unsafe bytes.withUnsafeBytes { input in
@@ -23,6 +24,7 @@ package enum Digests {
         return digest
     }
 
+    /// RFC 2104 over SHA-256.
     package static func hmacSHA256(key: [UInt8], _ message: [UInt8]) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: sha256Length)
         let done = unsafe key.withUnsafeBytes { key in

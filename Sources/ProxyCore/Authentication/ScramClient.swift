@@ -7,6 +7,7 @@
 /// With keys from a client's own login no password is needed, provided that the server has the
 /// very secret that they belong to; a server with another one is told apart before we answer it.
 package struct ScramClient: Sendable {
+    /// What we know of the user.
     package enum Credential: Equatable, Sendable {
         case password([UInt8])
         case keys(ScramKeys)
@@ -29,7 +30,7 @@ package struct ScramClient: Sendable {
         case over
     }
 
-    /// More than that is work that a server must not be able to ask for (0.1 ms per 400 or so).
+    /// More than that is work that a server must not be able to ask for (a million: some 0.2 s).
     package static let maximumIterations = 1_000_000
 
     private let credential: Credential
@@ -64,8 +65,11 @@ package struct ScramClient: Sendable {
 
     /// The server's first message arrived; returns our last one.
     package mutating func received(first message: [UInt8]) throws(ScramFault) -> [UInt8] {
-        guard case .first = phase else { throw .malformed("The exchange is not at this message.") }
+        let current = phase
         phase = .over
+        guard case .first = current else {
+            throw .malformed("The exchange is not at its first message.")
+        }
         var text = try ScramText(message)
         if text.next == UInt8(ascii: "e") { throw try refusal(&text) }
         if text.next == UInt8(ascii: "m") {
@@ -97,10 +101,11 @@ package struct ScramClient: Sendable {
 
     /// The server's last message arrived; returns when it proved that it knows the secret.
     package mutating func received(final message: [UInt8]) throws(ScramFault) {
-        guard case .final(let expected) = phase else {
+        let current = phase
+        phase = .over
+        guard case .final(let expected) = current else {
             throw .malformed("The exchange is not at its last message.")
         }
-        phase = .over
         var text = try ScramText(message)
         if text.next == UInt8(ascii: "e") { throw try refusal(&text) }
         guard let signature = Base64.decode(try text.value(of: "v")) else {

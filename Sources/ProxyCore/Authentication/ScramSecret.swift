@@ -8,9 +8,13 @@ package struct ScramSecret: Hashable, Sendable {
     /// PostgreSQL's default of `scram_iterations`.
     package static let standardIterations = 4096
 
+    /// Rounds of HMAC between the password and the keys.
     package let iterations: Int
+    /// Random, of any length but zero.
     package let salt: [UInt8]
+    /// The digest of the `ClientKey`: checks a client's proof.
     package let storedKey: [UInt8]
+    /// Signs what proves to the client that the server has the secret.
     package let serverKey: [UInt8]
 
     /// Keys must be SHA-256 digests.
@@ -48,10 +52,12 @@ package struct ScramSecret: Hashable, Sendable {
 
 /// Everything that follows from a clear-text password, a salt and a number of iterations.
 package struct ScramKeys: Hashable, Sendable {
+    /// The secret that `clientKey` belongs to, and to no other.
     package let secret: ScramSecret
     /// Opens every server whose secret has this salt and these iterations.
     package let clientKey: [UInt8]
 
+    /// Keys that a login has shown to belong together.
     package init(secret: ScramSecret, clientKey: [UInt8]) {
         self.secret = secret
         self.clientKey = clientKey

@@ -23,6 +23,7 @@ package struct ScramServer: Sendable {
         let transcript: [UInt8]
     }
 
+    /// What the client's proof is worth.
     package enum Verdict: Equatable, Sendable {
         /// The password is right. `message` is to be sent; it proves that we know the secret.
         case accepted(message: [UInt8], keys: ScramKeys)
@@ -30,8 +31,9 @@ package struct ScramServer: Sendable {
         case rejected
     }
 
-    /// Without and with binding to the TLS channel.
+    /// Without binding to the TLS channel.
     package static let mechanism = "SCRAM-SHA-256"
+    /// With it.
     package static let bindingMechanism = "SCRAM-SHA-256-PLUS"
 
     private let secret: ScramSecret
@@ -70,8 +72,9 @@ package struct ScramServer: Sendable {
 
     /// The client's first message arrived; returns ours.
     package mutating func received(first message: [UInt8]) throws(ScramFault) -> [UInt8] {
-        guard case .first = phase else { throw .malformed("The exchange has begun already.") }
+        let current = phase
         phase = .over
+        guard case .first = current else { throw .malformed("The exchange has begun already.") }
         var text = try ScramText(message)
         try readBindingFlag(&text)
         try refuseAuthorizationIdentity(&text)
@@ -100,10 +103,11 @@ package struct ScramServer: Sendable {
 
     /// The client's last message arrived.
     package mutating func received(final message: [UInt8]) throws(ScramFault) -> Verdict {
-        guard case .final(let first) = phase else {
+        let current = phase
+        phase = .over
+        guard case .final(let first) = current else {
             throw .malformed("The exchange is not at its last message.")
         }
-        phase = .over
         let (withoutProof, proof) = try readFinal(message, first: first)
         let authMessage = first.transcript + withoutProof
         let signature = Digests.hmacSHA256(key: secret.storedKey, authMessage)

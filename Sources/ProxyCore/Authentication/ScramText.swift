@@ -17,6 +17,7 @@ package enum ScramFault: Error, Equatable, Sendable {
     /// The server could not prove that it knows the secret: it may be anybody.
     case serverNotVerified
 
+    /// What PostgreSQL would report.
     package var sqlState: String {
         switch self {
         case .malformed: "08P01"
@@ -27,6 +28,7 @@ package enum ScramFault: Error, Equatable, Sendable {
         }
     }
 
+    /// Fit to be sent: what the peer wrote is not in it, or made harmless.
     package var message: String {
         switch self {
         case .malformed: "malformed SCRAM message"

@@ -45,6 +45,7 @@ package enum ServerAuthenticationFault: Error, Equatable, Sendable {
         }
     }
 
+    /// For the log, and for the client whose server it should have been.
     package var message: String {
         switch self {
         case .malformed(let what): what
@@ -64,6 +65,7 @@ package enum ServerAuthenticationFault: Error, Equatable, Sendable {
 /// Fed with the bodies of all `R` messages. Fails closed: a server that began SCRAM is believed
 /// only after it proved that it knows the secret, whatever else it says in between.
 package struct ServerAuthentication: Sendable {
+    /// What the login needs next.
     package enum Step: Equatable, Sendable {
         /// The server's next message is needed.
         case wait

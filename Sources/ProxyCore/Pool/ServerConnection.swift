@@ -41,6 +41,8 @@ package final class ServerConnection {
     package let openedAt: Instant
     package var phase = Phase.connecting
     package var idleSince: Instant
+    /// It has been logged in and found usable.
+    package var hasOpened = false
     /// The session that it serves.
     package var client: ClientSession?
     package var replies = OutstandingReplies()
@@ -73,6 +75,8 @@ package final class ServerConnection {
     package var prepared: [Int: UInt64] = [:]
     package var useCount: UInt64 = 0
     package var authentication: ServerAuthentication?
+    /// It may have state of a session that nobody knows.
+    package var mustDiscard = false
     /// Cancel requests on their way to it; until they are through it serves nobody else.
     package var cancelsInFlight = 0
     /// `in_hot_standby`, or what the recovery check said; nil while unknown.
@@ -95,6 +99,20 @@ package final class ServerConnection {
             && cancelsInFlight == 0
     }
 
+    /// The next answer is one that its client asked for.
+    package var isAnsweringClient: Bool {
+        guard client != nil, errand == .none, let first = replies.first else { return false }
+        return first.audience == .client
+    }
+
+    /// Rows may be passed on without a look.
+    package var isStreamingRows: Bool {
+        guard let client, !client.unit.isHoldingBack, errand == .none,
+            let first = replies.first
+        else { return false }
+        return first.audience == .client && (first.kind == .query || first.kind == .execute)
+    }
+
     /// Runs a query of martlet's own; the answers go to the errand.
     package func run(_ errand: Errand, _ text: String) {
         self.errand = errand
@@ -110,10 +128,12 @@ package final class ServerConnection {
     }
 
     /// The least recently used statement, when there is no room for one more.
-    package func statementToEvict(limit: Int, keeping current: Set<Int>) -> Int? {
+    ///
+    /// - Parameter mark: statements used after it belong to messages on their way and stay.
+    package func statementToEvict(limit: Int, since mark: UInt64) -> Int? {
         guard prepared.count >= max(limit, 1) else { return nil }
         var oldest: (index: Int, use: UInt64)?
-        for (index, use) in prepared where !current.contains(index) {
+        for (index, use) in prepared where use <= mark {
             if oldest.map({ use < $0.use || (use == $0.use && index < $0.index) }) ?? true {
                 oldest = (index, use)
             }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import DequeModule
+package import DequeModule
 
 /// The servers of one shard for one member, database and user, and who waits for one.
 ///
@@ -18,6 +18,8 @@ package final class ServerPool {
     /// After a failure no new connection is tried before this.
     package var retryAt: Instant?
     package var failures = 0
+    /// The ledger knows that somebody waits here.
+    package var isAnnounced = false
 
     package init(key: PoolKey, policy: PoolPolicy) {
         self.key = key

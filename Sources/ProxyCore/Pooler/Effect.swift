@@ -23,6 +23,8 @@ package enum Effect: Equatable, Sendable {
     case doubt(NodeID)
     /// Hand a message to another shard's core (`deliver`).
     case post(ShardID, ShardMessage)
+    /// Hand a message to every other shard's core.
+    case broadcast(ShardMessage)
     /// Hand an idle server, socket and all, to another shard (`adopt`).
     case transfer(ConnectionID, to: ShardID)
     case log(LogEvent)

@@ -30,24 +30,34 @@ extension Pooler {
     /// Chooses the node of a unit and asks for one of its servers.
     func route(_ client: ClientSession, now: Instant) {
         client.position.settle(with: topology)
-        let wanted = destination(of: client)
+        let wanted = destination(of: client, now: now)
         countAsRead(client, wanted == .replica, now: now)
-        switch choose(for: client, wanted) {
+        switch choose(for: client, wanted, now: now) {
         case .node(let node): lease(client, from: node, asReplica: true, now: now)
         case .primary(let node): lease(client, from: node, asReplica: false, now: now)
-        case .hold: hold(client, now: now)
+        case .hold(let reason): hold(client, reason, now: now)
         case .refuse(let sqlState, let message):
-            fail(client, sqlState, message, hint: nil, now: now)
+            fail(client, ErrorResponse(.error, sqlState, message), now: now)
         }
     }
 
-    private func choose(for client: ClientSession, _ wanted: Destination) -> RouteVerdict {
-        let request = RouteRequest(
-            route: wanted == .primary ? .primary : effectiveRoute(of: client),
-            consistency: client.own.consistency ?? client.consistency)
+    private func choose(
+        for client: ClientSession, _ wanted: Destination, now: Instant
+    ) -> RouteVerdict {
+        if wanted == .primary { return ReplicaChoice.primary(topology) }
+        var request = ReadRequest(
+            route: effectiveRoute(of: client),
+            consistency: client.own.consistency ?? client.consistency, policy: policy.routing)
+        if client.unit.isLogin {
+            // Any member can say what a greeting needs.
+            request.route = .auto
+            request.consistency = .eventual
+            request.mayUsePrimary = true
+        }
+        request.avoided = client.unit.avoided
         return ReplicaChoice.choose(
-            request, topology: topology, loads: loads, position: client.position,
-            policy: policy.routing, random: &random)
+            topology, loads: loads, position: client.position, request: request, now: now,
+            using: &random)
     }
 
     private func effectiveRoute(of client: ClientSession) -> Route {
@@ -56,12 +66,9 @@ extension Pooler {
     }
 
     /// Where a unit may go, by what it does, what was asked for, and what it was refused.
-    private func destination(of client: ClientSession) -> Destination {
+    private func destination(of client: ClientSession, now: Instant) -> Destination {
         let unit = client.unit
-        if unit.isLogin {
-            // Any node can say what a greeting needs; the primary is asked when it is the only one.
-            return .replica
-        }
+        if unit.isLogin { return .replica }
         if !unit.effects.isDisjoint(with: StateInspection.pinning) { return .primary }
         if client.poolPolicy.mode == .session { return .primary }
         let route = effectiveRoute(of: client)
@@ -70,7 +77,7 @@ extension Pooler {
             return transactionDestination(begin, of: client, asked: route)
         }
         if unit.destination == .primary { return route == .replica ? .replica : .primary }
-        if refusedShapes.contains(unit.shape) { return .primary }
+        if refusedShapes.contains(unit.shape, now: now) { return .primary }
         return .replica
     }
 
@@ -83,7 +90,7 @@ extension Pooler {
         if client.unit.containsTransactionControl { return .primary }
         if client.unit.destination == .primary { return .primary }
         let standard = client.settings["default_transaction_read_only"]
-        let readOnly = begin.readOnly ?? SettingText.isTrue(standard)
+        let readOnly = begin.readOnly ?? (standard == "on")
         return readOnly || route == .replica ? .replica : .primary
     }
 
@@ -94,6 +101,8 @@ extension Pooler {
     ) {
         client.unit.node = node
         client.unit.runsOnReplica = asReplica
+        client.unit.isCounted = true
+        loads.began(on: node, now: now)
         let pool = self.pool(
             PoolKey(node: node, database: client.database.name, user: client.user), for: client)
         while pool.waitingCount == 0, let server = pool.takeIdle() {
@@ -121,12 +130,11 @@ extension Pooler {
         server.phase = .leased
         server.client = client
         client.server = server
-        let index = load(of: server.key.node)
-        loads[index].unitsInFlight += 1
         prepare(client, on: server, now: now)
     }
 
-    private func hold(_ client: ClientSession, now: Instant) {
+    private func hold(_ client: ClientSession, _ reason: HoldReason, now: Instant) {
+        client.unit.holdReason = reason
         if client.unit.phase != .held {
             client.unit.waitingSince = now
             client.unit.phase = .held
@@ -154,11 +162,11 @@ extension Pooler {
 
     func start(_ client: ClientSession, on server: ServerConnection, now: Instant) {
         client.unit.phase = .running
+        client.unit.useMark = server.useCount
         if client.unit.isLogin { return finishLogin(client, on: server, now: now) }
         if client.isCancelRequested {
             client.isCancelRequested = false
-            return fail(
-                client, "57014", "canceling statement due to user request", hint: nil, now: now)
+            return fail(client, .canceled, now: now)
         }
         reportDifferences(to: client, from: server)
         let target: UnitTarget = client.unit.runsOnReplica ? .replica : .primary

@@ -33,6 +33,9 @@ extension Pooler {
 
     /// Does for a client whatever can be done with what it has sent.
     func advance(_ client: ClientSession, now: Instant) {
+        if client.isAdvancing { return }
+        client.isAdvancing = true
+        defer { client.isAdvancing = false }
         while client.phase == .ready {
             if let server = client.server, server.copy == .incoming,
                 client.unit.phase == .running {
@@ -65,7 +68,7 @@ extension Pooler {
             let start = client.unit.gathered
             let header: MessageHeader?
             do {
-                header = try MessageHeader(in: client.inbound.unread, at: start)
+                header = try MessageHeader(in: client.unread, at: start)
             } catch {
                 return violation(client, "invalid message length")
             }
@@ -135,9 +138,9 @@ extension Pooler {
     }
 
     private func lookAtQuery(_ client: ClientSession, _ body: Range<Int>) throws(WireError) {
-        let range = try Query.text(body: client.inbound.unread.extracting(body))
+        let range = try Query.text(body: client.unread.extracting(body))
         let text = body.lowerBound + range.lowerBound..<body.lowerBound + range.upperBound
-        let (statement, shape) = classify(client.inbound.unread.extracting(text), for: client)
+        let (statement, shape) = classify(client.unread.extracting(text), for: client)
         if client.unit.gathered == 0 && statement.statementCount == 1
             && (statement.control != .none || statement.command != .none) {
             client.unit.single = UnitOfWork.SingleStatement(
@@ -148,8 +151,8 @@ extension Pooler {
     }
 
     private func lookAtParse(_ client: ClientSession, _ body: Range<Int>) throws(WireError) {
-        let message = try Parse(body: client.inbound.unread.extracting(body))
-        let bytes = client.inbound.unread.extracting(body)
+        let message = try Parse(body: client.unread.extracting(body))
+        let bytes = client.unread.extracting(body)
         let definition = bytes.copy(message.text.lowerBound..<bytes.byteCount)
         let text = registry.intern(definition, textCount: message.text.count) {
             classify(definition.span.bytes.extracting(0..<message.text.count), for: client)
@@ -160,7 +163,7 @@ extension Pooler {
     }
 
     private func lookAtBind(_ client: ClientSession, _ body: Range<Int>) throws(WireError) {
-        let bytes = client.inbound.unread.extracting(body)
+        let bytes = client.unread.extracting(body)
         let message = try Bind(bodyPrefix: bytes)
         client.unit.executes = true
         add(statement: bytes.extracting(message.statement), to: client)
@@ -169,7 +172,7 @@ extension Pooler {
     private func lookAtTarget(
         _ client: ClientSession, _ kind: UInt8, _ body: Range<Int>
     ) throws(WireError) {
-        let bytes = client.inbound.unread.extracting(body)
+        let bytes = client.unread.extracting(body)
         let target = try Target(body: bytes)
         if !target.isStatement { client.unit.executes = true }
         if target.isStatement && kind == FrontendKind.describe {
@@ -203,7 +206,7 @@ extension Pooler {
             text, catalogue: client.database.catalogue,
             standardConformingStrings: client.reported["standard_conforming_strings"] != "off",
             encodingIsSafe: ClientEncoding.isSafe(client.reported["client_encoding"]))
-        return (statement, StatementClassifier.shapeHash(text))
+        return (statement, classifier.shapeHash(text))
     }
 
     // MARK: What does not fit
@@ -214,7 +217,7 @@ extension Pooler {
         while client.skipsUntilSync {
             let header: MessageHeader?
             do {
-                header = try MessageHeader(in: client.inbound.unread, at: 0)
+                header = try MessageHeader(in: client.unread, at: 0)
             } catch {
                 _ = violation(client, "invalid message length")
                 return false
@@ -244,11 +247,13 @@ extension Pooler {
         if client.unit.gathered == 0 && client.unit.phase == .running {
             return passFront(client, now: now)
         }
-        let kind = client.inbound.unread.byte(at: client.unit.gathered)
+        let kind = client.unread.byte(at: client.unit.gathered)
         guard FrontendShape.mayBePassed(kind) else {
             return fail(
-                client, "54000", "statement is too long to be prepared",
-                hint: "See limits.held_messages.", now: now)
+                client,
+                ErrorResponse(
+                    .error, "54000", "statement is too long to be prepared",
+                    hint: "See limits.held_messages."), now: now)
         }
         if client.unit.phase == .gathering {
             // The rest is not known, so it is all that it could be.

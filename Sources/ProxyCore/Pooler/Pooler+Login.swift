@@ -33,10 +33,10 @@ extension Pooler {
             do {
                 guard
                     let length = try StartupPacket.length(
-                        of: client.inbound.unread, limit: policy.limits.startupPacket),
+                        of: client.unread, limit: policy.limits.startupPacket),
                     client.inbound.count >= length
                 else { return }
-                packet = try StartupPacket(body: client.inbound.unread.extracting(4..<length))
+                packet = try StartupPacket(body: client.unread.extracting(4..<length))
                 client.inbound.consume(length)
             } catch {
                 return refuse(client, error.sqlState, error.message)
@@ -83,7 +83,7 @@ extension Pooler {
                 hint: "Connect to the primary directly.")
         }
         do {
-            try readSettings(of: message, into: client)
+            try readSettings(of: message, into: client, now: now)
         } catch {
             return refuse(client, error.sqlState, error.message)
         }
@@ -100,7 +100,7 @@ extension Pooler {
 
     /// The settings of a startup packet: those in `options` first, so that the others override.
     private func readSettings(
-        of message: StartupMessage, into client: ClientSession
+        of message: StartupMessage, into client: ClientSession, now: Instant
     ) throws(StartupOptionsFault) {
         var values: [String: String] = [:]
         var parameters: [StartupMessage.Parameter] = []
@@ -112,7 +112,7 @@ extension Pooler {
             values[parameter.name.lowercased()] = value
         }
         for (name, value) in values where name.hasPrefix(SettingsReplay.ownPrefix) {
-            _ = client.own.set(name, to: value, position: &client.position)
+            _ = client.own.set(name, to: value, position: &client.position, now: now)
             values[name] = nil
         }
         client.startup = ParameterSet(values)
@@ -154,7 +154,7 @@ extension Pooler {
         while client.phase == .authenticating {
             let header: MessageHeader?
             do {
-                header = try MessageHeader(in: client.inbound.unread, at: 0)
+                header = try MessageHeader(in: client.unread, at: 0)
             } catch {
                 return refuse(client, "08P01", "invalid message length")
             }
@@ -163,7 +163,7 @@ extension Pooler {
                 return refuse(client, "08P01", "invalid message length")
             }
             guard client.inbound.count >= header.totalCount else { return }
-            let body = client.inbound.unread.copy(MessageHeader.size..<header.totalCount)
+            let body = client.unread.copy(MessageHeader.size..<header.totalCount)
             client.inbound.consume(header.totalCount)
             guard
                 let step = client.login?.exchange?.received(
@@ -203,6 +203,7 @@ extension Pooler {
                 client, "53300", "too many connections for role \"\(client.user)\"",
                 hint: "See clients.maximum_per_user.")
         }
+        client.login?.hasUserPlace = true
         // Trust proves nothing: what is known of the user from a real login stays.
         if credential != .none || credentials[client.user] == nil {
             credentials[client.user] = credential

@@ -46,7 +46,7 @@ package final class Pooler {
     var databases: [String: DatabaseState] = [:]
     var credentials: [String: ServerCredential] = [:]
     var profiles: [LoginProfile.Key: LoginProfile] = [:]
-    var loads: [NodeLoad] = []
+    var loads = NodeLoads()
     var refusedShapes = RefusedShapes()
     /// Clients whose unit has no node to go to.
     var held: [ClientSession] = []
@@ -176,11 +176,43 @@ package final class Pooler {
 
     /// What this shard counted, with its gauges, for a scrape.
     package func statistics(now: Instant) -> ShardStatistics {
-        var waiting = 0
-        for pool in pools.values { waiting += pool.waitingCount }
-        return ShardStatistics(
-            counters: counters, waiting: waiting, held: held.count,
-            readDemand: demand.average(now: now))
+        var counters = counters
+        for slot in slots {
+            switch slot.occupant {
+            case .vacant: break
+            case .client(let client):
+                counters.clients.count(Self.activity(of: client))
+                for pin in client.pins { counters.pins.count(pin.metric) }
+            case .server(let server):
+                counters[node: server.key.node].servers.count(Self.activity(of: server))
+            }
+        }
+        return ShardStatistics(counters: counters, readDemand: demand.average(now: now))
+    }
+
+    private static func activity(of client: ClientSession) -> ClientActivity {
+        if client.phase != .ready { return .login }
+        switch client.unit.phase {
+        case .waiting: return .waiting
+        case .held: return .held
+        case .preparing, .running, .inspecting: return .active
+        case .gathering: return client.status == .idle ? .idle : .idleInTransaction
+        }
+    }
+
+    private static func activity(of server: ServerConnection) -> ServerActivity {
+        switch server.phase {
+        case .connecting, .authenticating, .starting: .connecting
+        case .idle, .closed: .idle
+        case .leased:
+            if server.cancelsInFlight > 0 && server.client == nil {
+                .cancelling
+            } else if server.client?.unit.phase == .gathering && server.client?.status == .idle {
+                .pinned
+            } else {
+                .active
+            }
+        }
     }
 }
 
@@ -214,11 +246,6 @@ extension Pooler {
         let state = DatabaseState(name: name)
         databases[name] = state
         return state
-    }
-
-    func load(of node: NodeID) -> Int {
-        while loads.count <= node.index { loads.append(NodeLoad()) }
-        return node.index
     }
 }
 

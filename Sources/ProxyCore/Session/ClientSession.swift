@@ -84,6 +84,8 @@ package final class ClientSession {
     /// An error was reported in the extended protocol: ignore everything up to Sync.
     package var skipsUntilSync = false
     package var isCancelRequested = false
+    /// Guards against doing the next unit in the middle of this one.
+    package var isAdvancing = false
 
     package init(
         id: ConnectionID, peer: String, route: Route?, database: DatabaseState, bytes: BytePool,
@@ -100,6 +102,12 @@ package final class ClientSession {
         holdback = ByteQueue(pool: bytes)
     }
 
+    /// What it sent and martlet still has; valid until `inbound` is changed.
+    package var unread: RawSpan {
+        @_lifetime(borrow self)
+        get { unsafe _overrideLifetime(inbound.unread, borrowing: self) }
+    }
+
     /// Whether its server stays with it when a unit ends.
     package var keepsServer: Bool {
         poolPolicy.mode == .session || !pins.isEmpty || login?.isReplication == true
@@ -112,6 +120,7 @@ package final class ClientSession {
         package var requestsSeen: Set<Int32> = []
         package var isReplication = false
         package var hasClientPlace = false
+        package var hasUserPlace = false
 
         package init() {}
     }

@@ -13,7 +13,7 @@ package struct OwnSettings: Equatable, Sendable {
 
     /// Sets a value; the words of what is wrong with it, or nil.
     package mutating func set(
-        _ name: String, to value: String, position: inout SessionPosition
+        _ name: String, to value: String, position: inout SessionPosition, now: Instant
     ) -> String? {
         switch name {
         case "martlet.route":
@@ -27,9 +27,10 @@ package struct OwnSettings: Equatable, Sendable {
             }
             self.consistency = consistency
         case "martlet.position":
-            guard position.raise(toToken: value) else {
+            guard let token = PositionToken(value) else {
                 return "invalid value for parameter \"\(name)\": \"\(value)\""
             }
+            position.adopt(token, at: now)
         default:
             return "unrecognized configuration parameter \"\(name)\""
         }

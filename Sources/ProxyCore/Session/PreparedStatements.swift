@@ -8,8 +8,9 @@ package final class PreparedText {
     /// Text, its zero, and the parameter types, as they follow the name in a Parse.
     package let definition: [UInt8]
     package let hash: UInt64
-    /// The name under which every server of this shard knows it.
+    /// The name under which servers know it.
     package let canonicalName: [UInt8]
+    /// Unique over all shards, because a server may move to another one.
     package let index: Int
     package let classification: Classification
     package let shape: UInt64
@@ -17,7 +18,7 @@ package final class PreparedText {
     package let textCount: Int
 
     init(
-        definition: [UInt8], textCount: Int, hash: UInt64, index: Int, shard: ShardID,
+        definition: [UInt8], textCount: Int, hash: UInt64, index: Int,
         classification: Classification, shape: UInt64
     ) {
         self.definition = definition
@@ -26,8 +27,10 @@ package final class PreparedText {
         self.index = index
         self.classification = classification
         self.shape = shape
-        canonicalName = Array("martlet_\(shard.index)_\(index)".utf8)
+        canonicalName = Self.canonicalName(of: index)
     }
+
+    static func canonicalName(of index: Int) -> [UInt8] { Array("martlet_\(index)".utf8) }
 }
 
 /// Finds the one `PreparedText` of a text; bounded, the least recently parsed go first.
@@ -37,13 +40,12 @@ package final class StatementRegistry {
     private var texts: [UInt64: PreparedText] = [:]
     private var order: [UInt64] = []
     private var oldest = 0
-    private var nextIndex = 0
+    private var nextIndex: Int
     private let limit: Int
-    private let shard: ShardID
     private let hashing: ByteHash
 
     package init(shard: ShardID, hashing: ByteHash, limit: Int = 20_000) {
-        self.shard = shard
+        nextIndex = shard.index << 40
         self.hashing = hashing
         self.limit = limit
     }
@@ -57,7 +59,7 @@ package final class StatementRegistry {
         let (classification, shape) = classify()
         let text = PreparedText(
             definition: definition, textCount: textCount, hash: hash, index: nextIndex,
-            shard: shard, classification: classification, shape: shape)
+            classification: classification, shape: shape)
         nextIndex += 1
         remember(text)
         return text

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import StatementClassifier
+package import PostgresWire
+package import StatementClassifier
 
 /// Everything from idle to the ReadyForQuery that is idle again, or one step of it inside a
 /// transaction: what is routed, what may be run again, what it may leave behind.
@@ -56,6 +57,17 @@ package struct UnitOfWork {
     /// A CommandComplete has been seen: something may have been committed.
     package var sawCompletion = false
     package var attempts = 0
+    /// The node that it failed on.
+    package var avoided: NodeID?
+    package var holdReason = HoldReason.noPrimary
+    /// It is counted in its node's load.
+    package var isCounted = false
+    /// What the client gets in the place of an error that martlet provoked.
+    package var provoked: ErrorResponse?
+    /// The server's use count when the unit began; statements used since stay on the server.
+    package var useMark: UInt64 = 0
+    /// The BEGIN in front of it failed.
+    package var beginError: ErrorResponse?
     /// Where it runs, and as what.
     package var node: NodeID?
     package var runsOnReplica = false
@@ -77,6 +89,18 @@ package struct UnitOfWork {
         package var command: Command
     }
 
+    /// The next unit begins; arrays keep their room.
+    package mutating func reset() {
+        var next = UnitOfWork()
+        swap(&next.parses, &parses)
+        swap(&next.parsedNames, &parsedNames)
+        swap(&next.defined, &defined)
+        next.parses.removeAll(keepingCapacity: true)
+        next.parsedNames.removeAll(keepingCapacity: true)
+        next.defined.removeAll(keepingCapacity: true)
+        self = next
+    }
+
     /// A statement joins: its needs are added to the unit's.
     package mutating func add(_ statement: Classification, shape: UInt64) {
         if statement.destination == .primary && destination == .replica {
@@ -96,7 +120,7 @@ package struct UnitOfWork {
     /// What it is cannot be known: the safe answers to everything.
     package mutating func addOpaque() {
         destination = .primary
-        reason = .unknown
+        reason = .tooLong
         effects.insert(.opaque)
         mayCommit = true
         containsTransactionControl = true
