@@ -135,6 +135,8 @@ class Cluster:
 
     def stop(self):
         """Ends what this cluster started, and nothing else."""
+        for file in sorted((self.directory / "pids").glob("martlet*.pid")):
+            self.process(file.stem).stop(seconds=45)
         for process in self.patroni:
             process.send(signal.SIGTERM)
         for process in self.patroni:
@@ -243,6 +245,17 @@ class Cluster:
         with self.connect(name, database) as connection:
             cursor = connection.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
+
+    def wait_replayed(self, seconds=60):
+        """Waits until every replica has replayed what the primary has written so far."""
+        goal = self.run("SELECT pg_current_wal_lsn()")[0][0]
+        question = "SELECT coalesce(pg_last_wal_replay_lsn() >= %s::pg_lsn, true)"
+        for name in self.replicas():
+            wait_until(
+                f"{name} to replay {goal}",
+                lambda name=name: self.run(question, name, parameters=(goal,))[0][0],
+                seconds,
+            )
 
     def switchover(self, candidate=None):
         """Asks Patroni for a planned change of the primary; returns once it has taken place."""

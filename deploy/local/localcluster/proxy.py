@@ -14,24 +14,18 @@ from .processes import Failure, wait_until
 
 
 class Martlet:
-    """The martlet of one cluster."""
+    """One martlet of a cluster; number 0 has the cluster's own ports, others the next ones."""
 
-    def __init__(self, cluster, binary, changes=None):
+    def __init__(self, cluster, binary, number=0, changes=None):
+        name = f"martlet{number or ''}"
         self.cluster = cluster
         self.binary = Path(binary) if binary else None
-        self.process = cluster.process("martlet")
-        self.configuration = cluster.directory / "martlet.yaml"
+        self.process = cluster.process(name)
+        self.configuration = cluster.directory / f"{name}.yaml"
+        self.port = cluster.settings.ports.martlet + number
+        self.http_port = cluster.settings.ports.http + number
+        self.url = f"http://127.0.0.1:{self.http_port}"
         self.changes = changes or {}
-
-    @property
-    def port(self):
-        """Where clients connect."""
-        return self.cluster.settings.ports.martlet
-
-    @property
-    def url(self):
-        """The base of the HTTP endpoint."""
-        return f"http://127.0.0.1:{self.cluster.settings.ports.http}"
 
     def create_account(self):
         """The service account: no superuser, it may look up secrets and see replication."""
@@ -51,7 +45,7 @@ class Martlet:
             "patroni": {"urls": [cluster.patroni_url(index) for index in nodes]},
             "service": {"user": "martlet", "password": cluster.settings.passwords["martlet"]},
             "listen": f"127.0.0.1:{self.port}",
-            "http": {"listen": f"127.0.0.1:{cluster.settings.ports.http}"},
+            "http": {"listen": f"127.0.0.1:{self.http_port}"},
         }
         merge(settings, self.changes)
         merge(settings, changes or {})
