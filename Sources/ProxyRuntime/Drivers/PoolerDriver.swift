@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import PostgresWire
 package import ProxyCore
 
 /// Performs on sockets what one shard's core decides.
@@ -61,7 +60,7 @@ package final class PoolerDriver: ShardHandler {
 
     // MARK: The loop's calls
 
-    package func ready(_ id: ConnectionID, _ readiness: Readiness, now: Instant) {
+    package func ready(_ id: ConnectionID, _ readiness: SocketReadiness, now: Instant) {
         statistics.events += 1
         guard table.holds(id) else { return sideReady(id, readiness, now: now) }
         let wasWritable = table.state(of: id).contains(.writable)
@@ -85,9 +84,9 @@ package final class PoolerDriver: ShardHandler {
             if let topology = entrances[shard.index].takeTopology() {
                 pooler.topologyChanged(topology, now: now)
             }
-        case .reconfigured(let policy):
+        case .reconfigured(let policy, let rules):
             pendingOutputLimit = policy.limits.pendingOutput
-            pooler.reconfigured(policy, now: now)
+            pooler.reconfigured(policy, rules: rules, now: now)
         case .perform(let body): body(pooler, now)
         case .drain(let completion):
             whenDrained = completion
@@ -304,11 +303,20 @@ package final class PoolerDriver: ShardHandler {
         case .catalogueStale(let database): host.catalogueStale(database)
         case .doubt(let node): host.doubt(node)
         case .post(let other, let message):
-            if !entrances[other.index].mailbox.offer(.message(message)) {
-                statistics.refusedMail += 1
+            post(message, to: other)
+        case .broadcast(let message):
+            for index in entrances.indices where index != shard.index {
+                post(message, to: ShardID(index))
             }
-        case .transfer(let id, let other): transfer(id, to: other, now: now)
+        case .transfer(let id, let other): transfer(id, to: other)
         case .log(let event): host.log(shard, event)
+        }
+    }
+
+    /// Cancels and hints; one that is lost is missed by nobody for long.
+    private func post(_ message: ShardMessage, to other: ShardID) {
+        if !entrances[other.index].mailbox.offer(.message(message)) {
+            statistics.refusedMail += 1
         }
     }
 
@@ -387,23 +395,18 @@ package final class PoolerDriver: ShardHandler {
         }
     }
 
-    private func transfer(_ id: ConnectionID, to other: ShardID, now: Instant) {
-        guard table.holds(id) else { return }
-        // The core forgets the server; this is the only reference from now on.
+    private func transfer(_ id: ConnectionID, to other: ShardID) {
+        // The core forgets the server with this; it keeps one that has something to do again.
+        guard table.holds(id), let server = pooler.handOver(id) else { return }
         let socket = forget(id)
         epoll.remove(socket.descriptor)
-        let transferred = TransferredServer(pooler.handOver(id), socket: socket)
-        if entrances[other.index].mailbox.offer(.adopt(transferred)) { return }
-        statistics.refusedMail += 1
-        adopt(transferred, now: now)
+        // Not more than there may be servers, so the mailbox must take it.
+        entrances[other.index].mailbox.post(.adopt(TransferredServer(server, socket: socket)))
     }
 
     private func adopt(_ transferred: TransferredServer, now: Instant) {
-        if let id = unsafe pooler.adopt(transferred.server, now: now) {
-            watch(id, transferred.socket, state: .server)
-        } else {
-            transferred.socket.close()
-        }
+        let id = unsafe pooler.adopt(transferred.server, now: now)
+        watch(id, transferred.socket, state: .server)
     }
 
     // MARK: Connecting
@@ -450,7 +453,7 @@ package final class PoolerDriver: ShardHandler {
     }
 
     /// A connect is over when the socket is writable; then its error says how it went.
-    private func connecting(_ id: ConnectionID, _ readiness: Readiness, now: Instant) {
+    private func connecting(_ id: ConnectionID, _ readiness: SocketReadiness, now: Instant) {
         let socket = table.socket(of: id)
         guard readiness.contains(.writable) || !readiness.isDisjoint(with: .ending) else { return }
         if socket.connectFailure() != nil {
@@ -495,7 +498,7 @@ package final class PoolerDriver: ShardHandler {
         }
     }
 
-    private func sideReady(_ id: ConnectionID, _ readiness: Readiness, now: Instant) {
+    private func sideReady(_ id: ConnectionID, _ readiness: SocketReadiness, now: Instant) {
         sideChanged(side.ready(id, readiness, epoll: epoll), now: now)
     }
 
@@ -507,14 +510,14 @@ package final class PoolerDriver: ShardHandler {
     }
 
     private func tellIfDrained() {
-        guard let whenDrained, pooler.clientCount == 0, side.isEmpty else { return }
+        guard let whenDrained, pooler.numberOfClients == 0, side.isEmpty else { return }
         self.whenDrained = nil
         whenDrained()
     }
 }
 
 extension SocketState {
-    fileprivate init(_ readiness: Readiness) {
+    fileprivate init(_ readiness: SocketReadiness) {
         self = []
         if readiness.contains(.writable) { insert(.writable) }
         if !readiness.isDisjoint(with: .worthReading) { insert(.readable) }

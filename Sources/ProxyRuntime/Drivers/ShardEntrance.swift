@@ -11,7 +11,7 @@ package enum ShardMail: Sendable {
     case resolved(ConnectionID, Resolver.Answer)
     case secret(SecretLookup, ConnectionID)
     case topologyChanged
-    case reconfigured(ProxyPolicy)
+    case reconfigured(ProxyPolicy, LoginRules)
     /// Anything else that the core should be told, on the shard's queue.
     case perform(@Sendable (Pooler, Instant) -> Void)
     case drain(@Sendable () -> Void)

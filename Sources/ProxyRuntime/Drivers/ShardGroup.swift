@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import ProxyCore
+package import StatementClassifier
 internal import Synchronization
 
 /// The shard that a core lives on.
@@ -28,7 +29,7 @@ package final class ShardGroup: Sendable {
 
     /// Starts the loops; nobody is accepted before `listen`.
     package init(
-        count: Int, policy: ProxyPolicy, topology: Topology, host: ShardHost,
+        count: Int, policy: ProxyPolicy, rules: LoginRules, topology: Topology, host: ShardHost,
         resolver: Resolver = Resolver(), randomSeed: UInt64
     ) throws(SocketError) {
         let ledger = Ledger(shards: count)
@@ -38,8 +39,8 @@ package final class ShardGroup: Sendable {
         for index in 0..<count {
             let id = ShardID(index)
             let core = Pooler(
-                shard: id, policy: policy, topology: topology, ledger: ledger,
-                randomSeed: randomSeed &+ UInt64(index))
+                shard: id, policy: policy, rules: rules, topology: topology, ledger: ledger,
+                randomSeed: randomSeed &+ UInt64(index), now: MonotonicClock.now)
             shards.append(
                 try PoolerShard(id: id, mailbox: entrances[index].mailbox) { epoll in
                     PoolerDriver(
@@ -91,8 +92,12 @@ package final class ShardGroup: Sendable {
         entrances.forEach { $0.publish(topology) }
     }
 
-    package func reconfigure(_ policy: ProxyPolicy) {
-        entrances.forEach { $0.mailbox.post(.reconfigured(policy)) }
+    package func reconfigure(_ policy: ProxyPolicy, rules: LoginRules) {
+        entrances.forEach { $0.mailbox.post(.reconfigured(policy, rules)) }
+    }
+
+    package func publish(_ catalogue: Catalogue, database: String) {
+        perform { core, _ in core.catalogueChanged(catalogue, database: database) }
     }
 
     /// Runs on each shard's queue, with its core.
@@ -115,8 +120,13 @@ package final class ShardGroup: Sendable {
         return answers
     }
 
+    /// What the cores have counted, one value a shard.
+    package func statistics() async -> [ShardStatistics] {
+        await collect { core, now in core.statistics(now: now) }
+    }
+
     /// What the loops have done so far, summed.
-    package func statistics() async -> LoopStatistics {
+    package func loopStatistics() async -> LoopStatistics {
         var sum = LoopStatistics()
         for entrance in entrances {
             sum.add(

@@ -48,7 +48,7 @@ package struct LoopStatistics: Equatable, Sendable {
     package var accepted: UInt64 = 0
     /// Connections to servers that failed before they were there.
     package var failedConnects: UInt64 = 0
-    /// Messages of other shards that found this one's mailbox full, and servers that had to stay.
+    /// Messages of other shards that found this one's mailbox full.
     package var refusedMail: UInt64 = 0
     /// Sockets open now, clients and servers.
     package var openSockets = 0

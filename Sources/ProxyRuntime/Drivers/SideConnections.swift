@@ -118,7 +118,7 @@ package struct SideConnections {
     // MARK: Events
 
     package mutating func ready(
-        _ id: ConnectionID, _ readiness: Readiness, epoll: EpollSet
+        _ id: ConnectionID, _ readiness: SocketReadiness, epoll: EpollSet
     ) -> Outcome {
         guard let entry = entries[id], entry.socket.isOpen else { return .unchanged }
         if attempts.isPending(id) {

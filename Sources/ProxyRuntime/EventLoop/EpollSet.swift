@@ -5,21 +5,21 @@ internal import Glibc
 package import ProxyCore
 
 /// What epoll said of one descriptor.
-package struct Readiness: OptionSet, Sendable {
+package struct SocketReadiness: OptionSet, Sendable {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    package static let readable = Readiness(rawValue: UInt32(martlet_epollin))
-    package static let writable = Readiness(rawValue: UInt32(martlet_epollout))
+    package static let readable = SocketReadiness(rawValue: UInt32(martlet_epollin))
+    package static let writable = SocketReadiness(rawValue: UInt32(martlet_epollout))
     /// The peer will send no more.
-    package static let endOfStream = Readiness(rawValue: UInt32(martlet_epollrdhup))
+    package static let endOfStream = SocketReadiness(rawValue: UInt32(martlet_epollrdhup))
     /// Both directions are closed.
-    package static let hungUp = Readiness(rawValue: UInt32(martlet_epollhup))
-    package static let failed = Readiness(rawValue: UInt32(martlet_epollerr))
+    package static let hungUp = SocketReadiness(rawValue: UInt32(martlet_epollhup))
+    package static let failed = SocketReadiness(rawValue: UInt32(martlet_epollerr))
     /// There is something to learn by reading: bytes, the end of the stream or the error.
-    package static let worthReading: Readiness = [.readable, .endOfStream, .hungUp, .failed]
+    package static let worthReading: SocketReadiness = [.readable, .endOfStream, .hungUp, .failed]
     /// No more bytes follow those that the kernel holds.
-    package static let ending: Readiness = [.endOfStream, .hungUp, .failed]
+    package static let ending: SocketReadiness = [.endOfStream, .hungUp, .failed]
 }
 
 /// One shard's epoll set.
@@ -70,8 +70,8 @@ package final class EpollSet {
         ConnectionID(bits: unsafe martlet_epoll_data(events, Int32(truncatingIfNeeded: index)))
     }
 
-    package func readiness(at index: Int) -> Readiness {
-        Readiness(
+    package func readiness(at index: Int) -> SocketReadiness {
+        SocketReadiness(
             rawValue: unsafe martlet_epoll_flags(events, Int32(truncatingIfNeeded: index)))
     }
 }

@@ -11,7 +11,7 @@ package protocol ShardHandler: AnyObject {
     associatedtype Mail: Sendable
 
     /// Something changed on a socket that was added to the epoll set under this id.
-    func ready(_ id: ConnectionID, _ readiness: Readiness, now: Instant)
+    func ready(_ id: ConnectionID, _ readiness: SocketReadiness, now: Instant)
     /// Another thread left this in the mailbox.
     func received(_ mail: Mail, now: Instant)
     /// A wake-up's events are dealt with: send what they produced. True if there is more to do

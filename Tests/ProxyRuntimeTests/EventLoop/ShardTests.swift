@@ -24,7 +24,7 @@ private final class Echo: ShardHandler {
         self.events = events
     }
 
-    func ready(_ id: ConnectionID, _ readiness: Readiness, now: Instant) {
+    func ready(_ id: ConnectionID, _ readiness: SocketReadiness, now: Instant) {
         guard let socket = sockets[id.slot], readiness.contains(.readable) else { return }
         while true {
             let result = unsafe buffer.withUnsafeMutableBytes { unsafe socket.receive(into: $0) }
