@@ -33,15 +33,6 @@ package struct Configuration: Equatable, Sendable, CustomStringConvertible, Cust
         case urls([PatroniURL])
         /// A name that resolves to every member (a headless service), and Patroni's port.
         case dns(HostAndPort)
-
-        /// Where to ask for the members, without a path. A name that stands for several
-        /// addresses is asked at one of them that answers.
-        package var seeds: [String] {
-            switch self {
-            case .urls(let urls): urls.map(\.description)
-            case .dns(let address): [PatroniURL(address: address).description]
-            }
-        }
     }
 
     /// The role that martlet itself connects as.

@@ -146,7 +146,7 @@ package final class DatabaseState {
 
     package init(name: String) { self.name = name }
 
-    package func update(_ catalogue: Catalogue, version: Int) {
+    package func update(_ catalogue: Catalogue?, version: Int) {
         self.catalogue = catalogue
         catalogueVersion = version
     }
