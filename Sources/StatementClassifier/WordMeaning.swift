@@ -61,6 +61,19 @@ struct WordMeaning: Sendable {
         return table
     }()
 
+    /// Functions of PostgreSQL whose use, also inside other functions and views, is for the primary.
+    static let primaryFunctions: [String] = sortedFunctions.flatMap { function, words in
+        // What these two do depends on arguments; `statefulBody` finds the bad uses.
+        let isHarmless = function == .reads || function == .currentSetting
+        return isHarmless || function == .setConfig ? [] : names(words)
+    }
+
+    static let nodeRelationNames: [String] = names(nodeRelations)
+
+    private static func names(_ words: String) -> [String] {
+        words.split(whereSeparator: \.isWhitespace).map(String.init)
+    }
+
     /// Unreserved keywords that the grammar itself follows with a parenthesis.
     private static let constructs = """
         by over filter within rows range groups sets cube rollup columns second repeatable

@@ -3,7 +3,8 @@
 // For the oracles of Tests/Classifier: reads texts that end in a zero byte from standard input and
 // prints what the classifier says of each, one line of tab-separated fields. The argument is a
 // file with the rows of the catalogue queries, `kind<TAB>name`; without one there is no catalogue.
-// `--measure` classifies each text many times instead and prints nanoseconds.
+// `--measure` classifies each text many times instead and prints nanoseconds; `--catalogue-query`
+// prints the query whose rows the file holds.
 
 internal import Foundation
 internal import StatementClassifier
@@ -30,6 +31,10 @@ func report(_ result: Classification) -> String {
 }
 
 var arguments = Array(CommandLine.arguments.dropFirst())
+if arguments.first == "--catalogue-query" {
+    print(CatalogueQueries.snapshot)
+    exit(0)
+}
 let isMeasuring = arguments.first == "--measure"
 if isMeasuring { arguments.removeFirst() }
 let catalogue = try arguments.first.map(readCatalogue)
