@@ -208,7 +208,9 @@ extension Lexer {
                 if self.byte(position) == byte {
                     position += 1
                     sawEscape = true
-                } else if !(escapes && continues()) {
+                } else if continues() {
+                    sawEscape = true
+                } else {
                     return sawEscape ? .escapedString : .string
                 }
             } else if byte == UInt8(ascii: "\\"), escapes {

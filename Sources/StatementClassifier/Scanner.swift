@@ -189,9 +189,10 @@ extension Scanner {
     private mutating func keyword(_ keyword: Keyword) {
         switch keyword {
         case .into:
-            guard mode == .query else { return }
+            let isTarget = previous.keyword == .insert || previous.keyword == .merge
+            guard !isTarget, mode == .query || mode == .planned else { return }
             result.refuse(.selectInto)
-            result.changesSchema = true
+            result.changesSchema = mode == .query
         case .temp, .temporary:
             guard previous.keyword == .into || second.keyword == .into, mode != .planned else {
                 return
@@ -289,10 +290,10 @@ extension Scanner {
     mutating func name() {
         guard mode != .definition else { return }
         if isNodeRelation(token) { result.refuse(.nodeAnswer) }
-        let isAttribute = previous.kind == .dot && second.isName
-        if isAttribute, isVolatileAttribute() { result.refuse(.volatileFunction) }
+        if previous.kind == .dot, isVolatileAttribute() { result.refuse(.volatileFunction) }
         guard let catalogue else { return }
-        let key = isAttribute ? WordKey(qualifier: second.key, name: token.key) : token.key
+        let isQualified = previous.kind == .dot && second.isName
+        let key = isQualified ? WordKey(qualifier: second.key, name: token.key) : token.key
         let facts = catalogue.facts(key)
         if facts.isDisjoint(with: .anyRelation) { return }
         if facts.contains(.primaryRelation) {

@@ -77,7 +77,7 @@ struct WordMeaning: Sendable {
     /// Unreserved keywords that the grammar itself follows with a parenthesis.
     private static let constructs = """
         by over filter within rows range groups sets cube rollup columns second repeatable
-        materialized value passing first next escape nested using key keys
+        materialized value passing first next escape nested key keys varying operator
         """
 
     /// Relations that say what one server does at the moment, beside all `pg_stat_…`.

@@ -6,7 +6,6 @@ Written apart from the classifier, on purpose: where the two disagree, one of th
 
 import json
 
-import pglast
 from pglast.parser import ParseError, parse_sql_json
 
 # Volatile in PostgreSQL, but a standby serves them as well (DESIGN 4.2).
@@ -35,6 +34,7 @@ READING = {"SelectStmt", "VariableShowStmt", "VariableSetStmt", "ExplainStmt", "
            "PrepareStmt", "DeallocateStmt", "DeclareCursorStmt", "FetchStmt", "ClosePortalStmt",
            "TransactionStmt", "DiscardStmt"}
 HOLD = 0x20
+NOT_PARSABLE = "not parsable"
 CONTROLS = {"TRANS_STMT_BEGIN": "begin", "TRANS_STMT_START": "begin", "TRANS_STMT_COMMIT": "commit",
             "TRANS_STMT_ROLLBACK": "rollback", "TRANS_STMT_SAVEPOINT": "savepoint",
             "TRANS_STMT_RELEASE": "releaseSavepoint", "TRANS_STMT_ROLLBACK_TO": "rollbackToSavepoint",
@@ -74,8 +74,9 @@ class Rules:
         try:
             statements = json.loads(parse_sql_json(text)).get("stmts", [])
         except ParseError:
-            wrong = verdict.control != "none"
-            return "not parsable", ["control of an unparsable text"] if wrong else []
+            # An error wherever it runs, but nothing may be built on it.
+            wrong = verdict.control != "none" or verdict.command != "none"
+            return NOT_PARSABLE, ["command of an unparsable text"] if wrong else []
         complaints = []
         if verdict.reason not in ("unparsable", "unknown-statement") \
                 and len(statements) != verdict.count:
@@ -178,7 +179,7 @@ class Rules:
             if element["defname"] == "analyze":
                 analyze = self.truth(element.get("arg"))
         (kind, _), = node["query"].items()
-        if kind not in MODIFYING | {"SelectStmt"}:
+        if kind not in MODIFYING | {"SelectStmt", "DeclareCursorStmt"}:
             raise Found(kind)
         self.walk(node["query"], planned=not analyze)
 
@@ -279,7 +280,7 @@ class Rules:
             if self.qualified.get(".".join(parts[-2:])) == "safe":
                 return
             raise Found(f"function {'.'.join(parts)}")
-        if name in self.volatile or name not in self.known:
+        if name in self.volatile or name not in self.known or name.startswith("pg_stat_"):
             raise Found(f"function {name}")
         constant = arguments[0].get("A_Const", {}).get("sval", {}).get("sval") if arguments else None
         if name == "current_setting" and constant is None:

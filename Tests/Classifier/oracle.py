@@ -157,7 +157,7 @@ def main():
         reason, complaints = rules.judge(text, verdict)
         if verdict.is_replica and outcome == "refused":
             complaints.append(f"sent to a standby, which says: {error}")
-        if verdict.is_replica and reason:
+        if verdict.is_replica and reason and reason != grammar.NOT_PARSABLE:
             complaints.append(f"sent to a standby, but by rule it is for the primary: {reason}")
         unsafe += any(complaint.startswith("sent") for complaint in complaints)
         if outcome == "accepted" and not reason:
