@@ -10,13 +10,13 @@ struct Lexer: ~Escapable {
     let text: Span<UInt8>
     /// `standard_conforming_strings` is off, so that a backslash escapes in plain strings too.
     let plainStringsEscape: Bool
-    private let words: WordTable<WordMeaning>
+    private let words: WordView<WordMeaning>
     private(set) var position = 0
     private(set) var hint: RouteHint?
     private var sawToken = false
 
-    @_lifetime(copy text)
-    init(_ text: Span<UInt8>, plainStringsEscape: Bool, words: WordTable<WordMeaning>) {
+    @_lifetime(copy text, copy words)
+    init(_ text: Span<UInt8>, plainStringsEscape: Bool, words: WordView<WordMeaning>) {
         self.text = text
         self.plainStringsEscape = plainStringsEscape
         self.words = words

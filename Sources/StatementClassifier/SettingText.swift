@@ -85,13 +85,14 @@ package enum SettingText {
 }
 
 extension SettingText {
+    /// Without a table of words, since keywords make no difference here.
     @_lifetime(copy text)
     private static func lexer(
         _ text: Span<UInt8>, _ range: Range<Int>, standardConformingStrings: Bool = true
     ) -> Lexer {
         Lexer(
             text.extracting(range), plainStringsEscape: !standardConformingStrings,
-            words: WordMeaning.table)
+            words: WordView(Span(), absent: WordMeaning()))
     }
 
     /// One element of a value list; leaves the token behind it in `token`.

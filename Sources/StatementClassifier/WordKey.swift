@@ -46,7 +46,10 @@ struct WordKey: Equatable, Sendable {
     }
 
     @inline(__always)
-    var hash: UInt64 { Self.mix(low, high) }
+    var hash: UInt64 {
+        let mixed = Self.mix(low, high)
+        return mixed ^ mixed >> 29
+    }
 
     static func == (left: WordKey, right: WordKey) -> Bool {
         left.low == right.low && left.high == right.high
@@ -55,40 +58,35 @@ struct WordKey: Equatable, Sendable {
 
 /// An open-addressed table from word to value, built once and then only read.
 struct WordTable<Value: Sendable>: Sendable {
-    private struct Slot: Sendable {
+    struct Slot: Sendable {
         var key = WordKey()
         var value: Value
     }
 
-    private var slots: [Slot]
-    private var shift: UInt64
+    private(set) var slots: [Slot]
     private let absent: Value
-    private(set) var count = 0
+    private var count = 0
 
     init(absent: Value, capacity: Int) {
-        var bits: UInt64 = 4
-        while 1 << bits < capacity * 2 { bits += 1 }
+        var size = 16
+        while size < capacity * 2 { size *= 2 }
         self.absent = absent
-        shift = 64 - bits
-        slots = Array(repeating: Slot(value: absent), count: 1 << Int(bits))
+        slots = Array(repeating: Slot(value: absent), count: size)
     }
 
-    @inline(__always)
-    func find(_ key: WordKey) -> Value {
-        var index = Int(truncatingIfNeeded: (key.hash &* 0x9E37_79B9_7F4A_7C15) >> shift)
-        while true {
-            let slot = slots[index]
-            if slot.key == key { return slot.value }
-            if slot.key == WordKey() { return absent }
-            index = (index + 1) & (slots.count - 1)
-        }
+    /// What the lexer and scanner hold: a span, because each use of an array could count references.
+    var view: WordView<Value> {
+        @_lifetime(borrow self)
+        borrowing get { WordView(slots.span, absent: absent) }
     }
+
+    func find(_ key: WordKey) -> Value { view.find(key) }
 
     /// Changes the value of a word, which starts as `absent`; grows before it gets crowded.
     mutating func update(_ key: WordKey, _ change: (inout Value) -> Void) {
         if key == WordKey() { return }
         if count * 2 >= slots.count { grow() }
-        var index = Int(truncatingIfNeeded: (key.hash &* 0x9E37_79B9_7F4A_7C15) >> shift)
+        var index = Int(truncatingIfNeeded: key.hash) & (slots.count - 1)
         while slots[index].key != key {
             if slots[index].key == WordKey() {
                 slots[index].key = key
@@ -106,5 +104,29 @@ struct WordTable<Value: Sendable>: Sendable {
             larger.update(slot.key) { $0 = slot.value }
         }
         self = larger
+    }
+}
+
+/// A `WordTable` for as long as one text is read.
+struct WordView<Value: Sendable>: ~Escapable {
+    private let slots: Span<WordTable<Value>.Slot>
+    private let absent: Value
+
+    @_lifetime(copy slots)
+    init(_ slots: Span<WordTable<Value>.Slot>, absent: Value) {
+        self.slots = slots
+        self.absent = absent
+    }
+
+    @inline(__always)
+    func find(_ key: WordKey) -> Value {
+        if slots.isEmpty { return absent }
+        var index = Int(truncatingIfNeeded: key.hash) & (slots.count - 1)
+        while true {
+            let slot = slots[index]
+            if slot.key == key { return slot.value }
+            if slot.key == WordKey() { return absent }
+            index = (index + 1) & (slots.count - 1)
+        }
     }
 }
