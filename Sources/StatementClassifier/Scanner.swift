@@ -250,8 +250,9 @@ extension Scanner {
     /// The key of the bytes between the quotes of a string.
     func literal(_ token: Token) -> WordKey {
         var key = WordKey()
-        for index in (token.start + 1)..<max(token.end - 1, token.start + 1) {
-            key.append(WordKey.fold(lexer.byte(index)))
+        let start = token.start + 1
+        for index in start..<max(token.end - 1, start) {
+            key.append(WordKey.fold(lexer.byte(index)), at: index - start)
         }
         return key
     }

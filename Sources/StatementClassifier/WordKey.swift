@@ -8,13 +8,16 @@
 struct WordKey: Equatable, Sendable {
     var low: UInt64 = 0
     var high: UInt64 = 0
-    private var count: UInt8 = 0
 
     init() {}
 
     /// The key of a whole name; only ASCII letters are folded, as PostgreSQL does in UTF-8.
     init(_ name: some Sequence<UInt8>) {
-        for byte in name { append(Self.fold(byte)) }
+        var count = 0
+        for byte in name {
+            append(Self.fold(byte), at: count)
+            count += 1
+        }
     }
 
     /// The key of `qualifier.name`.
@@ -23,16 +26,16 @@ struct WordKey: Equatable, Sendable {
         high = Self.mix(name.high, qualifier.low) ^ 0x2E2E_2E2E_2E2E_2E2E
     }
 
+    /// Adds the byte with the given index in the word.
     @inline(__always)
-    mutating func append(_ byte: UInt8) {
-        if count < 8 {
+    mutating func append(_ byte: UInt8, at index: Int) {
+        if index < 8 {
             low = low << 8 | UInt64(byte)
-        } else if count < 16 {
+        } else if index < 16 {
             high = high << 8 | UInt64(byte)
         } else {
             high = Self.mix(high ^ UInt64(byte), low)
         }
-        count = count &+ (count < 255 ? 1 : 0)
     }
 
     /// Folds an upper-case ASCII letter.
@@ -51,8 +54,9 @@ struct WordKey: Equatable, Sendable {
         return mixed ^ mixed >> 29
     }
 
+    @inline(__always)
     static func == (left: WordKey, right: WordKey) -> Bool {
-        left.low == right.low && left.high == right.high
+        (left.low ^ right.low) | (left.high ^ right.high) == 0
     }
 }
 
