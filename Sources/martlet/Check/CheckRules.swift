@@ -114,7 +114,9 @@ struct CheckRules {
             return "allow user \(user) from this machine in postgresql.pg_hba of Patroni"
         }
         if text.contains("password authentication failed") || text.contains("no password") {
-            return "service.password is not the password of \(user); in psql: \\password \(user)"
+            // PostgreSQL gives the same message where there is no such role.
+            return "is there a role \(user) (`martlet setup` makes it), and is service.password "
+                + "its password (in psql: \\password \(user))?"
         }
         if text.contains("role") && text.contains("does not exist") {
             return "`martlet setup` prints the SQL that makes the role"

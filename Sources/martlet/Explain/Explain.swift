@@ -15,7 +15,8 @@ struct Explain: AsyncParsableCommand {
             and every other function counts as a write:
 
               martlet explain "SELECT * FROM orders WHERE id = 7"
-              martlet explain "SELECT my_function(1)" --config martlet.yaml
+              martlet explain "SELECT my_function(1)" --config martlet.yaml \
+            --database shop
 
             A text of several statements runs on one server, so one write sends all of it to the \
             primary. An application can ask for a server itself, with a leading comment \
@@ -29,12 +30,17 @@ struct Explain: AsyncParsableCommand {
         name: [.short, .long], help: "Take routing.read_functions and the like from this file.")
     var config: String?
 
+    @Option(
+        name: [.short, .long],
+        help: "Read functions, views and relations of this database from the cluster.")
+    var database: String?
+
     @Flag(help: "As one JSON object.")
     var json = false
 
     func run() async throws {
         let text = sql == "-" ? try Self.standardInput() : sql
-        let report = ExplainReport(text, catalogue: try catalogue())
+        let report = ExplainReport(text, catalogue: try await catalogue())
         guard json else {
             print(report.text)
             return
@@ -44,10 +50,19 @@ struct Explain: AsyncParsableCommand {
         print(String(decoding: try encoder.encode(report.fields), as: UTF8.self))
     }
 
-    /// What the configuration alone says about functions and relations.
-    private func catalogue() throws -> Catalogue? {
-        guard let config else { return nil }
+    /// What the cluster says about functions and relations, or the configuration alone.
+    private func catalogue() async throws -> Catalogue? {
+        guard config != nil || database != nil else { return nil }
         let loaded = try Configuration.Loaded.orExit(file: config, flags: [])
+        if let database {
+            let probe = CatalogueProbe(configuration: loaded.configuration, database: database)
+            do {
+                return try await probe.catalogue()
+            } catch {
+                Terminal.warn("martlet: the catalogue cannot be read: \(error)")
+                throw ExitCode.failure
+            }
+        }
         let routing = loaded.configuration.policy.routing
         return Catalogue(
             readFunctions: routing.readFunctions, writeFunctions: routing.writeFunctions,
