@@ -10,10 +10,8 @@
 ///
 /// A function that neither the snapshot nor PostgreSQL itself knows counts as a write.
 package final class Catalogue: Sendable {
-    private let names: WordTable<NameFacts>
-    private let operators: WordTable<Bool>
-    /// Whether operators need a look-up at all; most databases have none that is volatile.
-    let hasUnsafeOperators: Bool
+    let names: WordTable<NameFacts>
+    let operators: WordTable<Bool>
 
     /// - Parameters:
     ///   - volatileFunctions: functions with a volatile overload, but for the known harmless ones.
@@ -59,25 +57,18 @@ package final class Catalogue: Sendable {
         var operators = WordTable(absent: false, capacity: max(unsafeOperators.count, 8))
         for name in unsafeOperators { operators.update(WordKey(name.utf8)) { $0 = true } }
         self.operators = operators
-        hasUnsafeOperators = !unsafeOperators.isEmpty
     }
 
-    func facts(_ key: WordKey) -> NameFacts { names.find(key) }
-
-    func isUnsafeOperator(_ key: WordKey) -> Bool { operators.find(key) }
-
-    /// The keys that a name is found by: as it stands, and its last part for any schema.
+    /// The keys that a name is found by: as it stands, and without its schema.
     ///
-    /// A name may hold dots of its own, so each dot is taken for the separator once.
+    /// The schema ends at the first dot: tables with a dot in their name are rare, and schemas
+    /// with one rarer still.
     private static func keys(of name: String, bareToo: Bool) -> [WordKey] {
         let bytes = Array(name.utf8)
-        var keys = [WordKey(bytes)]
-        for (index, byte) in bytes.enumerated() where byte == UInt8(ascii: ".") {
-            let last = WordKey(bytes[(index + 1)...])
-            if bareToo { keys.append(last) }
-            keys.append(WordKey(qualifier: WordKey(bytes[..<index]), name: last))
-        }
-        return keys
+        guard let dot = bytes.firstIndex(of: UInt8(ascii: ".")) else { return [WordKey(bytes)] }
+        let last = WordKey(bytes[(dot + 1)...])
+        let qualified = WordKey(qualifier: WordKey(bytes[..<dot]), name: last)
+        return bareToo ? [qualified, last] : [qualified]
     }
 }
 
