@@ -190,6 +190,8 @@ extension Pooler {
         let id = takeSlot()
         server.id = id
         server.phase = .leased
+        // It may stand in the other shard's list of connections with output; it is not in ours.
+        server.isDirty = false
         // Its buffers belong to the pool of the shard that it came from.
         server.partial = ByteQueue(pool: bytes)
         server.output = ByteQueue(pool: bytes)
