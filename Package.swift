@@ -77,6 +77,13 @@ let package = Package(
                 "ProxyRuntime", "ProxyCore", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "martletTests",
+            dependencies: [
+                "martlet", "ProxyConfiguration", "ProxyCore", "StatementClassifier",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )

@@ -64,7 +64,7 @@ package struct WireReader: ~Escapable, ~Copyable {
 extension RawSpan {
     /// The bytes of a range as an array of its own.
     package func copy(_ range: Range<Int>) -> [UInt8] {
-        extracting(range).withUnsafeBytes { unsafe [UInt8]($0) }
+        unsafe extracting(range).withUnsafeBytes { unsafe [UInt8]($0) }
     }
 
     /// The bytes of a range as text; bytes that are not UTF-8 are replaced.
@@ -75,8 +75,8 @@ extension RawSpan {
     /// Whether a range holds exactly these bytes.
     package func equals(_ other: [UInt8], in range: Range<Int>) -> Bool {
         guard range.count == other.count else { return false }
-        for index in 0..<other.count where byte(at: range.lowerBound + index) != other[index] {
-            return false
+        for index in 0..<other.count {
+            if byte(at: range.lowerBound + index) != other[index] { return false }
         }
         return true
     }
@@ -84,5 +84,16 @@ extension RawSpan {
     package func byte(at offset: Int) -> UInt8 {
         precondition(offset < byteCount)
         return unsafe unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self)
+    }
+}
+
+extension Array<UInt8> {
+    /// The array's own bytes.
+    package var rawSpan: RawSpan {
+        @_lifetime(borrow self)
+        borrowing get {
+            // A byte has no padding that could be read before it was written.
+            unsafe span.bytes
+        }
     }
 }

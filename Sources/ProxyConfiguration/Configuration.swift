@@ -13,7 +13,7 @@ package struct Configuration: Equatable, Sendable, CustomStringConvertible, Cust
     /// At least one.
     package let listeners: [Listener]
     /// Where metrics, health and topology are served.
-    package let httpAddress: SocketAddress
+    package let httpAddress: HostAndPort
     /// What is logged, and how.
     package let log: LogSettings
     /// Event loops; 0 means one for each core that the cgroup grants.
@@ -32,7 +32,7 @@ package struct Configuration: Equatable, Sendable, CustomStringConvertible, Cust
         /// Never empty.
         case urls([PatroniURL])
         /// A name that resolves to every member (a headless service), and Patroni's port.
-        case dns(SocketAddress)
+        case dns(HostAndPort)
     }
 
     /// The role that martlet itself connects as.
@@ -44,11 +44,11 @@ package struct Configuration: Equatable, Sendable, CustomStringConvertible, Cust
 
     /// One address to accept clients on.
     package struct Listener: Equatable, Sendable {
-        package var address: SocketAddress
+        package var address: HostAndPort
         /// Where everything that comes in here goes; nil: as each client's own setting says.
         package var route: Route?
 
-        package init(address: SocketAddress, route: Route? = nil) {
+        package init(address: HostAndPort, route: Route? = nil) {
             self.address = address
             self.route = route
         }

@@ -5,10 +5,10 @@ package struct PatroniURL: Hashable, Sendable, CustomStringConvertible {
     /// Whether it is https.
     package let isSecure: Bool
     /// Never a wildcard, and never port 0.
-    package let address: SocketAddress
+    package let address: HostAndPort
 
     /// From parts, as discovery has them.
-    package init(isSecure: Bool = false, address: SocketAddress) {
+    package init(isSecure: Bool = false, address: HostAndPort) {
         self.isSecure = isSecure
         self.address = address
     }
@@ -19,7 +19,7 @@ package struct PatroniURL: Hashable, Sendable, CustomStringConvertible {
         guard isSecure || text.hasPrefix("http://") else { return nil }
         var rest = text.dropFirst(isSecure ? 8 : 7)
         if rest.hasSuffix("/") { rest.removeLast() }
-        guard let address = SocketAddress(String(rest)), address.host != "*", address.port != 0
+        guard let address = HostAndPort(String(rest)), address.host != "*", address.port != 0
         else { return nil }
         self.init(isSecure: isSecure, address: address)
     }

@@ -3,8 +3,10 @@
 internal import Yams
 
 extension RawValue {
-    /// Nesting beyond this is a mistake, or an attack by aliases.
+    /// Nesting beyond this is a mistake.
     private static let maximumDepth = 16
+    /// Aliases of aliases make much of a short text; no configuration holds so many values.
+    private static let maximumCount = 100_000
 
     /// The content of a configuration file; an empty file is an empty group.
     static func file(_ text: String, name: String, problems: inout Problems) -> RawValue? {
@@ -25,8 +27,9 @@ extension RawValue {
     ) -> RawValue? {
         do {
             guard let root = try compose(yaml: text) else { return .map([], place(nil)) }
-            guard let value = convert(root, depth: 0, place: place) else {
-                problems.report(place(root.mark), path, "is nested too deeply")
+            var count = 0
+            guard let value = convert(root, depth: 0, count: &count, place: place) else {
+                problems.report(place(root.mark), path, "is nested too deeply, or too large")
                 return nil
             }
             return value
@@ -40,21 +43,27 @@ extension RawValue {
     }
 
     private static func convert(
-        _ node: Node, depth: Int, place: (Mark?) -> Origin
+        _ node: Node, depth: Int, count: inout Int, place: (Mark?) -> Origin
     ) -> RawValue? {
-        guard depth < maximumDepth else { return nil }
+        count += 1
+        guard depth < maximumDepth, count <= maximumCount else { return nil }
         let origin = place(node.mark)
         switch node {
         case .scalar(let scalar):
             return .scalar(scalar.string, isPlain: scalar.style == .plain, origin)
         case .sequence(let sequence):
-            let items = sequence.map { convert($0, depth: depth + 1, place: place) }
-            let present = items.compactMap(\.self)
-            return present.count == items.count ? .list(present, origin) : nil
+            var items: [RawValue] = []
+            for node in sequence {
+                let item = convert(node, depth: depth + 1, count: &count, place: place)
+                guard let item else { return nil }
+                items.append(item)
+            }
+            return .list(items, origin)
         case .mapping(let mapping):
             var entries: [Entry] = []
             for (key, node) in mapping {
-                guard let value = convert(node, depth: depth + 1, place: place) else { return nil }
+                let value = convert(node, depth: depth + 1, count: &count, place: place)
+                guard let value else { return nil }
                 let name = key.scalar?.string ?? "(not a name)"
                 entries.append(Entry(key: name, keyOrigin: place(key.mark), value: value))
             }

@@ -95,7 +95,7 @@ extension Array {
 extension SettingKind where Value == Configuration.Listener {
     /// `host:port`, or a group that also fixes a route.
     static let listener: Self = {
-        let address = SettingKind<SocketAddress>.address("address")
+        let address = SettingKind<HostAndPort>.address("address")
         let fields: [Setting<Configuration.Listener>] = [
             Setting("address", \.address, address, "Where clients connect.").required,
             Setting(
@@ -103,7 +103,7 @@ extension SettingKind where Value == Configuration.Listener {
                 "Where everything goes that comes in here."),
         ]
         let group = record("address", fields) {
-            Configuration.Listener(address: SocketAddress(host: "*", port: 0))
+            Configuration.Listener(address: HostAndPort(host: "*", port: 0))
         }
         return Self(
             name: "address", fields: group.fields,

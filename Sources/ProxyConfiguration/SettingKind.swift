@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ProxyCore
+
 /// A type of value: how it is read from what was written, and how it is written.
 struct SettingKind<Value: Equatable & Sendable>: Sendable {
     /// For the reference: `duration`, `text`, `auto | primary | replica`.
@@ -67,12 +69,29 @@ extension SettingKind where Value == String {
         }
     }
 
+    /// A password, or what PostgreSQL keeps of one. A damaged secret would pass for a password.
+    static let roleSecret = named("text") { text in
+        if text.hasPrefix("SCRAM-SHA-256$"), ScramSecret(text: text) == nil {
+            return .unspeakable("begins like a SCRAM secret, but is none")
+        }
+        return .value(text)
+    }
+
     /// A function or relation: `name` or `schema.name`, folded to lower case as SQL does.
     static let objectName = named("name") { text in
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count <= 2, parts.allSatisfy({ !$0.isEmpty }),
             !text.contains(where: { $0.isWhitespace || "()\"';,".contains($0) })
         else { return .wrong("is not a name", suggestion: "write name or schema.name") }
+        return .value(text.lowercased())
+    }
+
+    /// The same with its schema, so that no search_path decides what is meant.
+    static let qualifiedName = named("schema.name") { text in
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 2, parts.allSatisfy({ !$0.isEmpty }),
+            !text.contains(where: { $0.isWhitespace || "()\"';,".contains($0) })
+        else { return .wrong("is not a name with its schema", suggestion: "write schema.name") }
         return .value(text.lowercased())
     }
 }
@@ -114,12 +133,12 @@ where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
     }
 }
 
-extension SettingKind where Value == SocketAddress {
+extension SettingKind where Value == HostAndPort {
     /// A host and a port, which may be left out where there is a default.
     static func address(_ name: String, defaultPort: UInt16? = nil) -> Self {
         scalar(name, write: { quoted($0.description) }) { text in
-            if let address = SocketAddress(text) { return .value(address) }
-            if let defaultPort, let address = SocketAddress("\(text):\(defaultPort)") {
+            if let address = HostAndPort(text) { return .value(address) }
+            if let defaultPort, let address = HostAndPort("\(text):\(defaultPort)") {
                 return .value(address)
             }
             return .wrong(
@@ -136,7 +155,7 @@ extension SettingKind where Value == PatroniURL {
         if text.contains("@") {
             return .unspeakable("holds an account, which Patroni never asks for when it is read")
         }
-        if SocketAddress(text) != nil {
+        if HostAndPort(text) != nil {
             return .wrong("is not a URL", suggestion: "did you mean http://\(text)?")
         }
         return .wrong("is not a URL", suggestion: "write http://host:port or https://host:port")

@@ -7,7 +7,7 @@ extension Settings {
     private static let userFields: [Setting<AuthenticationPolicy.User>] = [
         Setting("name", \.name, .text, "The role's name.").required,
         Setting(
-            "secret", \.secret, .text,
+            "secret", \.secret, .roleSecret,
             "A SCRAM secret as in pg_authid.rolpassword, or a password in clear text."
         ).required.secret,
     ]
@@ -28,7 +28,7 @@ extension Settings {
             "authentication.lookup", \.policy.authentication.lookup, .boolean,
             "Whether secrets of other users are read from the cluster."),
         Setting(
-            "authentication.lookup_function", \.lookupFunction, .objectName,
+            "authentication.lookup_function", \.lookupFunction, .qualifiedName,
             "Returns a role's secret where the service account may not read pg_authid."),
         Setting(
             "authentication.secret_lifetime", \.policy.authentication.secretLifetime, .duration,

@@ -5,13 +5,13 @@ internal import ProxyCore
 /// Every setting as written or by default, not yet checked against each other.
 struct Settings: Equatable, Sendable {
     var patroniURLs: [PatroniURL] = []
-    var patroniDNS: SocketAddress?
+    var patroniDNS: HostAndPort?
     var serviceUser: String?
     var servicePassword: String?
     var servicePasswordFile: String?
     var serviceDatabase = "postgres"
-    var listeners = [Configuration.Listener(address: SocketAddress(host: "127.0.0.1", port: 6432))]
-    var httpAddress = SocketAddress(host: "127.0.0.1", port: 9432)
+    var listeners = [Configuration.Listener(address: HostAndPort(host: "127.0.0.1", port: 6432))]
+    var httpAddress = HostAndPort(host: "127.0.0.1", port: 9432)
     var lookupFunction = "martlet.user_secret"
     var policy = ProxyPolicy()
     var log = LogSettings()

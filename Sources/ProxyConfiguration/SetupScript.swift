@@ -8,7 +8,7 @@ package struct SetupScript: Sendable {
     package var user = "martlet"
     /// Where the function is made, and the service account connects.
     package var database = "postgres"
-    /// `schema.name`, or `name` for the schema `public`.
+    /// `schema.name`; a name alone is in the schema `public`.
     package var function = "martlet.user_secret"
     /// As for `CREATE ROLE ... PASSWORD`, best a SCRAM secret; nil leaves the password alone.
     package var password: String?
@@ -27,7 +27,8 @@ package struct SetupScript: Sendable {
         function.contains(".") ? String(function.prefix { $0 != "." }) : "public"
     }
 
-    private var quotedFunction: String {
+    /// In double quotes, schema and name.
+    package var quotedFunction: String {
         let name = function.split(separator: ".").last.map(String.init) ?? function
         return "\(Self.identifier(schema)).\(Self.identifier(name))"
     }
@@ -125,7 +126,7 @@ package struct SetupScript: Sendable {
     // MARK: Quoting
 
     /// In double quotes, whatever is in it.
-    static func identifier(_ name: String) -> String {
+    package static func identifier(_ name: String) -> String {
         let parts = name.split(separator: "\"", omittingEmptySubsequences: false)
         return "\"\(parts.joined(separator: "\"\""))\""
     }

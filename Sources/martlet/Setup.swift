@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import ProxyConfiguration
+internal import ProxyCore
 
 /// `martlet setup`: SQL on standard output.
 struct Setup: ParsableCommand {
@@ -14,7 +15,8 @@ struct Setup: ParsableCommand {
 
               martlet setup | psql -h PRIMARY -U postgres -d postgres -v ON_ERROR_STOP=1
 
-            It may be run again at any time. With --config, names are taken from the configuration.
+            It may be run again at any time. With --config, names are taken from the configuration; \
+            with --with-password, the role's password as well.
             """)
 
     @Option(name: [.short, .long], help: "Take user, database and function from this file.")
@@ -32,6 +34,15 @@ struct Setup: ParsableCommand {
     @Flag(help: "Do not let superusers log in through martlet.")
     var withoutSuperusers = false
 
+    @Flag(help: "Also set the password of the configuration, as a SCRAM secret.")
+    var withPassword = false
+
+    func validate() throws {
+        if withPassword, config == nil {
+            throw ValidationError("--with-password needs --config, which holds the password")
+        }
+    }
+
     func run() throws {
         var script = SetupScript()
         script.includesSuperusers = !withoutSuperusers
@@ -40,10 +51,22 @@ struct Setup: ParsableCommand {
             script.user = loaded.service.user
             script.database = loaded.service.database
             script.function = loaded.lookupFunction
+            if withPassword {
+                script.password = Self.secret(of: loaded.service.password)
+            }
         }
         if let user { script.user = user }
         if let database { script.database = database }
         if let function { script.function = function }
         print(script.text, terminator: "")
+    }
+
+    /// The password itself would be seen in the server's log, its SCRAM secret may be.
+    private static func secret(of password: Password) -> String {
+        let salt = (0..<16).map { _ in UInt8.random(in: .min ... .max) }
+        let keys = ScramKeys(
+            password: Array(password.text.utf8), salt: salt,
+            iterations: ScramSecret.standardIterations)
+        return keys.secret.text
     }
 }

@@ -25,7 +25,7 @@ struct ConfigurationConflictTests {
             environment: ["MARTLET_PATRONI_DNS": "pg:8009", "MARTLET_SERVICE_PASSWORD_FILE": "/f"],
             secrets: ["/f": .text("from file\n", isWorldReadable: false)]
         ).configuration
-        #expect(value.discovery == .dns(SocketAddress(host: "pg", port: 8009)))
+        #expect(value.discovery == .dns(HostAndPort(host: "pg", port: 8009)))
         #expect(value.service.password == Password("from file"))
     }
 
@@ -117,9 +117,17 @@ struct ConfigurationConflictTests {
                 martlet.yaml: limits.startup_packet: 10000B is more than limits.message (8192B)
                 """)
         expect(
+            "authentication: {lookup_function: user_secret}",
+            fails: "martlet.yaml:3:35: authentication.lookup_function: 'user_secret' is not a "
+                + "name with its schema; write schema.name")
+        expect(
             "routing: {read_functions: [f, g], write_functions: [G]}",
             fails: "martlet.yaml:3:27: routing.read_functions: 'g' is in "
                 + "routing.write_functions, too; a function either reads or writes")
+        expect(
+            "authentication: {users: [{name: a, secret: 'SCRAM-SHA-256$4096:broken'}]}",
+            fails: "martlet.yaml:3:44: authentication.users[0].secret: "
+                + "begins like a SCRAM secret, but is none")
         expect(
             "authentication: {users: [{name: a, secret: b}, {name: a, secret: c}]}",
             fails: "martlet.yaml:3:25: authentication.users: 'a' is there twice")

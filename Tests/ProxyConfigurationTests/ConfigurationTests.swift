@@ -14,9 +14,9 @@ struct ConfigurationTests {
         #expect(value.service.database == "postgres")
         #expect(
             value.listeners == [
-                Configuration.Listener(address: SocketAddress(host: "127.0.0.1", port: 6432))
+                Configuration.Listener(address: HostAndPort(host: "127.0.0.1", port: 6432))
             ])
-        #expect(value.httpAddress == SocketAddress(host: "127.0.0.1", port: 9432))
+        #expect(value.httpAddress == HostAndPort(host: "127.0.0.1", port: 9432))
         #expect(value.log == LogSettings())
         #expect(value.shards == 0)
         #expect(value.drainTimeout == .seconds(30))
@@ -31,7 +31,7 @@ struct ConfigurationTests {
                 "MARTLET_SERVICE_PASSWORD": "#: 'x\"",
             ]
         ).configuration
-        #expect(value.discovery == .dns(SocketAddress(host: "pg.db.svc", port: 8008)))
+        #expect(value.discovery == .dns(HostAndPort(host: "pg.db.svc", port: 8008)))
         #expect(value.service.password.text == "#: 'x\"")
     }
 
@@ -56,9 +56,9 @@ struct ConfigurationTests {
             drain_timeout: 0
             """)
         let v6 = Configuration.Listener(
-            address: SocketAddress(host: "::1", port: 7001), route: .replica)
+            address: HostAndPort(host: "::1", port: 7001), route: .replica)
         #expect(value.listeners.last == v6)
-        #expect(value.httpAddress == SocketAddress(host: "*", port: 9000))
+        #expect(value.httpAddress == HostAndPort(host: "*", port: 9000))
         #expect(
             value.policy.authentication.users == [
                 .init(name: "app", secret: "s3"), .init(name: "7", secret: "null"),

@@ -16,8 +16,8 @@ struct EnvironmentTests {
         #expect(
             value.discovery
                 == .urls([
-                    PatroniURL(address: SocketAddress(host: "a", port: 1)),
-                    PatroniURL(isSecure: true, address: SocketAddress(host: "b", port: 2)),
+                    PatroniURL(address: HostAndPort(host: "a", port: 1)),
+                    PatroniURL(isSecure: true, address: HostAndPort(host: "b", port: 2)),
                 ]))
         #expect(value.listeners.map(\.address.description) == ["[::1]:7000", "127.0.0.1:7001"])
         #expect(value.policy.authentication.users == [.init(name: "a,b", secret: "c")])

@@ -107,7 +107,8 @@ struct RegistryTests {
     private func change(_ setting: Setting<Settings>, _ settings: inout Settings) {
         let texts = [
             "7", "7min", "77ms", "7MB", "8kB", "true", "false", "session", "replica", "eventual",
-            "trust", "debug", "json", "other", "http://a:1", "127.0.0.9:1", "[{user: a, size: 3}]",
+            "trust", "debug", "json", "other", "a.b", "http://a:1", "127.0.0.9:1",
+            "[{user: a, size: 3}]",
             "[{name: a, secret: b}]",
             "[name]",
         ]

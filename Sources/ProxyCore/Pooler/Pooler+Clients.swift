@@ -91,7 +91,7 @@ extension Pooler {
     func keyData(of client: ClientSession) -> BackendKeyData {
         BackendKeyData(
             processID: UInt32(shard.index & 0x7f) << 24 | (client.id.slot & 0xff_ffff),
-            secret: withUnsafeBytes(of: client.cancelSecret.bigEndian) { unsafe Array($0) })
+            secret: [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: client.cancelSecret >> $0) })
     }
 
     func route(cancel processID: UInt32, secret: [UInt8], now: Instant) {

@@ -111,6 +111,7 @@ extension Pooler {
     func loginFailed(at server: ServerConnection, _ error: ErrorResponse, now: Instant) {
         server.lastWords = error
         let node = server.key.node
+        if error.sqlState == "28P01" { forgetCredential(of: server.key.user) }
         effects.append(
             .log(.serverFailed(node, reason: "\(error.sqlState): \(error.message)")))
         counters[node: node].connectErrors += 1

@@ -154,8 +154,11 @@ extension Pooler {
         let message = try Parse(body: client.unread.extracting(body))
         let bytes = client.unread.extracting(body)
         let definition = bytes.copy(message.text.lowerBound..<bytes.byteCount)
-        let text = registry.intern(definition, textCount: message.text.count) {
-            classify(definition.span.bytes.extracting(0..<message.text.count), for: client)
+        let text = registry.intern(
+            definition, textCount: message.text.count,
+            catalogueVersion: client.database.catalogueVersion
+        ) {
+            classify(definition.rawSpan.extracting(0..<message.text.count), for: client)
         }
         client.unit.add(text.classification, shape: text.shape)
         client.unit.parses.append(text)
@@ -186,6 +189,12 @@ extension Pooler {
         // One that this unit defines has been added with its Parse.
         if client.unit.parsedNames.contains(hash) { return }
         guard let text = client.statements.find(name, hash: hash) else { return }
+        if text.catalogueVersion != client.database.catalogueVersion {
+            let definition = text.definition
+            (text.classification, text.shape) = classify(
+                definition.rawSpan.extracting(0..<text.textCount), for: client)
+            text.catalogueVersion = client.database.catalogueVersion
+        }
         client.unit.add(text.classification, shape: text.shape)
     }
 

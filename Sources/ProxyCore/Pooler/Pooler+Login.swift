@@ -93,7 +93,7 @@ extension Pooler {
         applyPolicy(to: client)
         client.phase = .authenticating
         client.login?.exchange = AuthenticationExchange(
-            user: client.user, rules: rules, nonce: randomBytes(18))
+            user: client.user, rules: rules, nonce: secrets.next(18))
         guard let step = client.login?.exchange?.begin(into: &client.output) else { return }
         perform(step, for: client, now: now)
     }
@@ -167,7 +167,7 @@ extension Pooler {
             client.inbound.consume(header.totalCount)
             guard
                 let step = client.login?.exchange?.received(
-                    type: header.kind, body: body.span.bytes, into: &client.output)
+                    type: header.kind, body: body.rawSpan, into: &client.output)
             else { return }
             perform(step, for: client, now: now)
         }
@@ -249,6 +249,7 @@ extension Pooler {
                 to: &client.output)
         }
         client.reported = reported
+        client.cancelSecret = secrets.next(4).reduce(0) { $0 << 8 | UInt32($1) }
         keyData(of: client).write(to: &client.output)
         ReadyForQuery.write(.idle, to: &client.output)
         markDirty(client)
@@ -269,10 +270,6 @@ extension Pooler {
         ErrorResponse(.fatal, sqlState, message, hint: hint).write(to: &client.output)
         markDirty(client)
         close(client)
-    }
-
-    func randomBytes(_ count: Int) -> [UInt8] {
-        (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next() >> 32) }
     }
 }
 

@@ -138,7 +138,7 @@ extension Pooler {
         }
         let portal = prefix.copy(0..<message.portal.upperBound + 1)
         let name = prefix.copy(message.statement)
-        let text = client.statements.find(name.span.bytes, hash: hashing(name))
+        let text = client.statements.find(name.rawSpan, hash: hashing(name))
         if let text { ensure(text, on: server, client) }
         let known = text?.canonicalName ?? name
         server.output.append(byte: FrontendKind.bind)

@@ -62,7 +62,7 @@ extension Pooler {
         server.phase = .authenticating
         server.authentication = ServerAuthentication(
             user: server.key.user, credential: credentials[server.key.user] ?? .none,
-            nonce: randomBytes(18))
+            nonce: secrets.next(18))
         guard
             let message = try? StartupMessage(parameters: [
                 StartupMessage.Parameter("user", server.key.user),
@@ -89,10 +89,17 @@ extension Pooler {
                 server.phase = .starting
             }
         } catch {
-            if error.needsNewSecret { credentials[server.key.user] = nil }
+            if error.needsNewSecret { forgetCredential(of: server.key.user) }
             loginFailed(
                 at: server, ErrorResponse(.fatal, error.sqlState, error.message), now: now)
         }
+    }
+
+    /// What opened the servers for a user does so no more; its next login brings the new one.
+    func forgetCredential(of user: String) {
+        let configured = rules.credentialWithoutExchange(of: user)
+        credentials[user] = configured == .none ? nil : configured
+        profiles = profiles.filter { $0.key.user != user }
     }
 
     /// The first ReadyForQuery.

@@ -147,9 +147,9 @@ extension Pooler {
     }
 
     /// A new catalogue snapshot: statements classified by the old one are classified again.
-    package func catalogueChanged(_ catalogue: Catalogue, database name: String) {
-        database(name).catalogue = catalogue
-        registry.removeAll()
+    package func catalogueChanged(_ catalogue: Catalogue?, database name: String) {
+        catalogueVersion += 1
+        database(name).update(catalogue, version: catalogueVersion)
     }
 }
 

@@ -82,7 +82,7 @@ extension Pooler {
         guard let message = try? Parse(body: client.unread.extracting(body)) else { return }
         let name = client.unread.extracting(body).copy(message.name)
         let hash = hashing(name)
-        if !name.isEmpty, client.statements.find(name.span.bytes, hash: hash) != nil {
+        if !name.isEmpty, client.statements.find(name.rawSpan, hash: hash) != nil {
             return provoke(
                 ErrorResponse(
                     .error, "42P05",

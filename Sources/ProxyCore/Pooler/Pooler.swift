@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import DequeModule
-package import PostgresWire
-package import StatementClassifier
+internal import PostgresWire
+internal import StatementClassifier
 
 /// Every decision of one shard: its clients, its servers, who serves whom.
 ///
@@ -35,7 +35,9 @@ package final class Pooler {
     var policy: ProxyPolicy
     var rules: LoginRules
     var topology: Topology
+    /// For choices; secrets come from `secrets`.
     var random: SplitMix64
+    var secrets: SecretBytes
 
     var slots: [Slot] = []
     var freeSlots: [UInt32] = []
@@ -57,6 +59,7 @@ package final class Pooler {
     package internal(set) var counters = ShardCounters()
     package internal(set) var demand: ReadDemand
     var lastHousekeeping = Instant(0)
+    var catalogueVersion = 0
 
     package init(
         shard: ShardID, policy: ProxyPolicy, rules: LoginRules, topology: Topology,
@@ -68,6 +71,7 @@ package final class Pooler {
         self.topology = topology
         self.ledger = ledger
         random = SplitMix64(seed: randomSeed)
+        secrets = SecretBytes(processKey: rules.processKey, stream: shard.index)
         hashing = ByteHash(seed: random.next())
         registry = StatementRegistry(shard: shard, hashing: hashing)
         demand = ReadDemand(now: now)
@@ -83,7 +87,6 @@ package final class Pooler {
         let client = ClientSession(
             id: id, peer: peer, route: route, database: database(""), bytes: bytes, now: now)
         client.login = ClientSession.Login()
-        client.cancelSecret = UInt32(truncatingIfNeeded: random.next() >> 16)
         slots[Int(id.slot)].occupant = .client(client)
         clientCount += 1
         loggingIn += 1

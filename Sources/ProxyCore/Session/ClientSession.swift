@@ -140,7 +140,14 @@ package enum Pin: String, Hashable, Sendable, CaseIterable {
 /// What all sessions of one database share on a shard.
 package final class DatabaseState {
     package let name: String
-    package var catalogue: Catalogue?
+    package private(set) var catalogue: Catalogue?
+    /// Counts the catalogues of all databases, so that it names one of them.
+    package private(set) var catalogueVersion = 0
 
     package init(name: String) { self.name = name }
+
+    package func update(_ catalogue: Catalogue?, version: Int) {
+        self.catalogue = catalogue
+        catalogueVersion = version
+    }
 }

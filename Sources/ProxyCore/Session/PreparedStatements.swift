@@ -12,14 +12,16 @@ package final class PreparedText {
     package let canonicalName: [UInt8]
     /// Unique over all shards, because a server may move to another one.
     package let index: Int
-    package let classification: Classification
-    package let shape: UInt64
+    package var classification: Classification
+    package var shape: UInt64
+    /// The catalogue by which it was classified.
+    var catalogueVersion: Int
     /// For a command that martlet may have to read again (SET, SHOW): the text itself.
     package let textCount: Int
 
     init(
         definition: [UInt8], textCount: Int, hash: UInt64, index: Int,
-        classification: Classification, shape: UInt64
+        classification: Classification, shape: UInt64, catalogueVersion: Int
     ) {
         self.definition = definition
         self.textCount = textCount
@@ -27,6 +29,7 @@ package final class PreparedText {
         self.index = index
         self.classification = classification
         self.shape = shape
+        self.catalogueVersion = catalogueVersion
         canonicalName = Self.canonicalName(of: index)
     }
 
@@ -51,29 +54,28 @@ package final class StatementRegistry {
     }
 
     package func intern(
-        _ definition: [UInt8], textCount: Int,
+        _ definition: [UInt8], textCount: Int, catalogueVersion: Int,
         classify: () -> (Classification, shape: UInt64)
     ) -> PreparedText {
         let hash = hashing(definition)
-        if let known = texts[hash], known.definition == definition { return known }
+        if let known = texts[hash], known.definition == definition,
+            known.catalogueVersion == catalogueVersion {
+            return known
+        }
         let (classification, shape) = classify()
         let text = PreparedText(
             definition: definition, textCount: textCount, hash: hash, index: nextIndex,
-            classification: classification, shape: shape)
+            classification: classification, shape: shape,
+            catalogueVersion: catalogueVersion)
         nextIndex += 1
         remember(text)
         return text
     }
 
-    /// Forgets all; after a change of the catalogue classifications may differ.
-    package func removeAll() {
-        texts.removeAll(keepingCapacity: true)
-        order.removeAll(keepingCapacity: true)
-        oldest = 0
-    }
-
     private func remember(_ text: PreparedText) {
-        if texts.count >= limit {
+        if texts[text.hash] != nil {
+            // The same text under a new catalogue, or another of the same hash.
+        } else if texts.count >= limit {
             texts[order[oldest]] = nil
             order[oldest] = text.hash
             oldest = (oldest + 1) % order.count
@@ -118,7 +120,7 @@ package struct ByteHash: Sendable {
 
     package init(seed: UInt64) { self.seed = seed }
 
-    package func callAsFunction(_ bytes: [UInt8]) -> UInt64 { self(bytes.span.bytes) }
+    package func callAsFunction(_ bytes: [UInt8]) -> UInt64 { self(bytes.rawSpan) }
 
     package func callAsFunction(_ bytes: RawSpan) -> UInt64 {
         var hash = seed

@@ -25,15 +25,12 @@ struct LogHead: Equatable, Sendable {
     var newest: PositionHistory.Sample? { fine.newest }
 
     mutating func append(_ sample: PositionHistory.Sample, from source: Source) {
-        if source != self.source {
-            fine.removeAll()
-            coarse.removeAll()
-            self.source = source
-        }
-        // After crash recovery a primary has less than it had inserted; later samples count.
+        // A new primary may have less than the old one had, and so has one after crash recovery.
+        // What they share stays, so that replicas that have not followed yet can be judged.
+        self.source = source
         if let newest = fine.newest, sample.position < newest.position {
-            fine.removeAll()
-            coarse.removeAll()
+            fine.removeAll(beyond: sample.position)
+            coarse.removeAll(beyond: sample.position)
         }
         fine.append(sample)
         let isDue = coarse.newest.map { sample.askedAt - $0.askedAt >= coarseSpacing } ?? true

@@ -54,6 +54,13 @@ package struct PositionHistory: Equatable, Sendable {
         continuousSince = .distantFuture
     }
 
+    /// Forgets the samples that are further than a position; the others stay.
+    package mutating func removeAll(beyond position: LogPosition) {
+        let kept = (0..<ring.count).map { self[$0] }.filter { $0.position <= position }
+        ring = kept
+        start = 0
+    }
+
     package var count: Int { ring.count }
     package var isEmpty: Bool { ring.isEmpty }
     package var newest: Sample? { ring.isEmpty ? nil : self[ring.count - 1] }

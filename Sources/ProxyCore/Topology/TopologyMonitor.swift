@@ -146,13 +146,14 @@ package struct TopologyMonitor: Sendable {
         if wasUp, members[index].downSince != nil { doubted(id, now) }
     }
 
-    /// Asks the member again at once; everybody, when it is about who may take writes.
+    /// Asks the member in both ways at once; everybody, when it is about who may take writes.
     private mutating func doubted(_ id: NodeID, _ now: Instant) {
         doubtUntil = now + policy.topology.probeInterval
         let isAboutAll = topology.primary == nil || topology.primary == id
         for index in members.indices where isAboutAll || members[index].id == id {
             members[index].doubtedAt = now
             members[index].probe.hurry(now, spacing: Self.doubtSpacing)
+            members[index].sampling.hurry(now, spacing: Self.doubtSpacing)
         }
     }
 

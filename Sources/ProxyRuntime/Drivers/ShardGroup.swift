@@ -96,7 +96,7 @@ package final class ShardGroup: Sendable {
         entrances.forEach { $0.mailbox.post(.reconfigured(policy, rules)) }
     }
 
-    package func publish(_ catalogue: Catalogue, database: String) {
+    package func publish(_ catalogue: Catalogue?, database: String) {
         perform { core, _ in core.catalogueChanged(catalogue, database: database) }
     }
 

@@ -45,9 +45,13 @@ package final class HTTPEndpoint: @unchecked Sendable {
     private let limits: HTTPLimits
     private let handler: Handler
     private let listener: Int32
+    /// Left when the listener is closed, which Dispatch does in its own time.
+    private let listening = DispatchGroup()
     private var acceptSource: (any DispatchSourceRead)?
     private var connections: [UInt64: HTTPConnection] = [:]
     private var nextKey: UInt64 = 0
+    /// Handlers at work, those included that nobody waits for any more.
+    private var runningHandlers = 0
     private var isTicking = false
     private var isAcceptPaused = false
 
@@ -64,13 +68,17 @@ package final class HTTPEndpoint: @unchecked Sendable {
         queue.async { [self] in
             let source = DispatchSource.makeReadSource(fileDescriptor: listener, queue: queue)
             source.setEventHandler { [weak self] in self?.acceptAll() }
-            source.setCancelHandler { [listener] in _ = close(listener) }
+            listening.enter()
+            source.setCancelHandler { [listener, listening] in
+                close(listener)
+                listening.leave()
+            }
             acceptSource = source
             source.activate()
         }
     }
 
-    /// Stops listening and closes every connection.
+    /// Stops listening and closes every connection; when it returns, the port is free.
     package func stop() {
         queue.sync {
             if isAcceptPaused { acceptSource?.resume() }
@@ -80,6 +88,7 @@ package final class HTTPEndpoint: @unchecked Sendable {
             for connection in connections.values { connection.end() }
             connections = [:]
         }
+        listening.wait()
     }
 
     // MARK: Accepting
@@ -149,20 +158,28 @@ package final class HTTPEndpoint: @unchecked Sendable {
         switch step {
         case .none: break
         case .forget: connections[key] = nil
-        case .handle(let request):
-            let exchange = connection.exchange
-            Task { [handler, weak self] in
-                let response = await handler(request)
-                self?.answered(response, key, exchange)
+        case .handle(let request): handle(request, key, connection)
+        }
+    }
+
+    private func handle(_ request: HTTPRequest, _ key: UInt64, _ connection: HTTPConnection) {
+        let exchange = connection.exchange
+        guard runningHandlers < limits.connections else {
+            return answered(HTTPResponse(.serviceUnavailable), key, exchange)
+        }
+        runningHandlers += 1
+        Task { [handler] in
+            let response = await handler(request)
+            queue.async { [self] in
+                runningHandlers -= 1
+                answered(response, key, exchange)
             }
         }
     }
 
     private func answered(_ response: HTTPResponse, _ key: UInt64, _ exchange: UInt64) {
-        queue.async { [self] in
-            guard let connection = connections[key], connection.exchange == exchange else { return }
-            perform(connection.answered(response, now: now), key, connection)
-        }
+        guard let connection = connections[key], connection.exchange == exchange else { return }
+        perform(connection.answered(response, now: now), key, connection)
     }
 
     // MARK: Time

@@ -71,33 +71,17 @@ package struct LogLine: Equatable, Sendable {
 
     /// A value, in quotes where it would otherwise not end where it does.
     private static func value(_ value: String) -> String {
-        let isPlain = !value.isEmpty && value.unicodeScalars.allSatisfy {
-            $0.value > 0x20 && $0.value != 0x7f && !"\"=\\".unicodeScalars.contains($0)
-                && !$0.properties.isWhitespace && !isControl($0)
-        }
-        return isPlain ? value : JSONText.quoted(escapingC1(value))
+        let quoted = JSONText.quoted(value)
+        let isPlain = !value.isEmpty && quoted.utf8.count == value.utf8.count + 2
+            && !value.contains { $0 == "=" || $0.isWhitespace }
+        return isPlain ? value : quoted
     }
 
+    /// A message needs no quotes, only what escapes there would be between them.
     private static func escapingControls(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: isControl) else { return text }
-        // The message needs no quotes, only their escapes.
-        return String(JSONText.quoted(escapingC1(text)).dropFirst().dropLast())
-    }
-
-    /// Controls beyond ASCII, and line separators, which some readers take for ends of lines.
-    private static func escapingC1(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.map { scalar in
-            scalar.value > 0x7f && isControl(scalar) ? "\u{fffd}" : scalar
-        }))
-    }
-
-    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0..<0x20, 0x7f..<0xa0, 0x2028, 0x2029: true
-        // Text that reorders what a terminal shows.
-        case 0x202a...0x202e, 0x2066...0x2069: true
-        default: false
-        }
+        let quoted = JSONText.quoted(text)
+        guard quoted.utf8.count != text.utf8.count + 2 else { return text }
+        return String(quoted.dropFirst().dropLast())
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A host and a port, as in `127.0.0.1:6432`, `[::1]:6432`, `db.example.org:8008` or `*:6432`.
-package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
+package struct HostAndPort: Hashable, Sendable, CustomStringConvertible {
     /// A name or an address, without brackets; `*` stands for every local address.
     package let host: String
     /// 0 lets the system choose, where it is listened on.
@@ -43,7 +43,7 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Whether both cannot be listened on at once. Port 0 is the system's choice.
-    package func overlaps(_ other: SocketAddress) -> Bool {
+    package func overlaps(_ other: HostAndPort) -> Bool {
         port == other.port && port != 0 && (host == other.host || isWildcard || other.isWildcard)
     }
 
