@@ -197,11 +197,11 @@ extension Pooler {
         let id = takeSlot()
         server.id = id
         server.phase = .leased
-        // It may stand in the other shard's list of connections with output; it is not in ours.
-        server.isDirty = false
         // Its buffers belong to the pool of the shard that it came from.
         server.partial = ByteQueue(pool: bytes)
         server.output = ByteQueue(pool: bytes)
+        // It may have been named dirty there in the wake-up that gave it away; not here.
+        server.isDirty = false
         slots[Int(id.slot)].occupant = .server(server)
         let pool = pools[server.key] ?? ServerPool(key: server.key, policy: policy.pools.standard)
         pools[server.key] = pool
