@@ -1,11 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A closed set of label values: an index for the hot path, a word for the page.
-package protocol MetricLabel: CaseIterable, RawRepresentable, Sendable where RawValue == Int {
-    /// The value of the label, as Prometheus shows it.
-    var label: String { get }
-}
-
 /// One integer for each case of a label; no heap, and an increment is one addition.
 package struct Tally<Label: MetricLabel>: Sendable {
     private var values = InlineArray<16, Int>(repeating: 0)
