@@ -6,8 +6,8 @@ enum Rules {
     static let longestFile = 600
 
     static let all: [Rule] = [
-        licence, fileLength, functionLength, fileName, imports, coreWords, bannedWords, forceUnwraps,
-        unsafePlaces, uncheckedSendable, emptyCatches,
+        licence, fileLength, functionLength, fileName, imports, coreWords, bannedWords, overrules,
+        forceUnwraps, unsafePlaces, uncheckedSendable, emptyCatches,
     ]
 
     static let licence = Rule(name: "the licence is the first line") { file in
@@ -64,6 +64,8 @@ enum Rules {
         for (index, token) in tokens.enumerated() where token.text == "import" {
             guard index + 1 < tokens.count, tokens[index + 1].line == token.line else { continue }
             let module = tokens[index + 1].text
+            // The keyword tables of the classifier have an `import`, too.
+            guard module.first?.isLetter ?? false else { continue }
             let isAllowed =
                 AllowLists.imports[file.target]?.contains(module)
                 ?? !AllowLists.controlledModules.contains(module)
@@ -118,9 +120,7 @@ enum Rules {
         (["fatalError"], "a bug is a precondition, anything else has an outcome"),
         (["try", "!"], "handle the error, or make it impossible"),
         (["as", "!"], "handle the other case, or make it impossible"),
-        (["nonisolated", "(", "unsafe", ")"], "confine it, or use a Mutex"),
         (["@inlinable"], "banned until a profile asks for it"),
-        (["@preconcurrency"], "say what is Sendable instead"),
     ]
 
     static let bannedWords = Rule(name: "sources hold nothing that gives up or looks away") { file in
@@ -128,6 +128,19 @@ enum Rules {
         return unfinished.flatMap { pattern, instead in
             file.text.places(of: pattern).map {
                 file.finding($0.line, "'\(pattern.joined())'; \(instead)")
+            }
+        }
+    }
+
+    static let overrules = Rule(name: "who overrules the compiler says why") { file in
+        guard file.isSource else { return [] }
+        let patterns = [["nonisolated", "(", "unsafe", ")"], ["@preconcurrency"]]
+        return patterns.flatMap { pattern in
+            file.text.places(of: pattern).compactMap { place in
+                let above = file.text.line(place.line - 1).drop { $0 == " " }
+                guard !above.hasPrefix("//") else { return nil }
+                return file.finding(
+                    place.line, "say on the line above why '\(pattern.joined())' is safe")
             }
         }
     }
