@@ -25,25 +25,33 @@ package struct ShardStatistics: Sendable {
     }
 }
 
-/// What a shard's driver counts: system calls and bytes.
+/// What a shard's driver counts: system calls, bytes, and what went wrong below the core.
 package struct LoopCounters: Sendable, Equatable {
     package var wakeups = 0
     package var reads = 0
+    /// Reads that found nothing.
+    package var emptyReads = 0
     package var sends = 0
-    package var clientBytesReceived = 0
-    package var clientBytesSent = 0
-    package var serverBytesReceived = 0
-    package var serverBytesSent = 0
+    package var bytesReceived = 0
+    package var bytesSent = 0
+    /// Senders stopped because their receiver is slow.
+    package var blocks = 0
+    /// Clients taken from the listeners.
+    package var accepted = 0
+    /// Messages between shards that found the mailbox full.
+    package var refusedMail = 0
 
     package init() {}
 
     package mutating func add(_ other: LoopCounters) {
         wakeups &+= other.wakeups
         reads &+= other.reads
+        emptyReads &+= other.emptyReads
         sends &+= other.sends
-        clientBytesReceived &+= other.clientBytesReceived
-        clientBytesSent &+= other.clientBytesSent
-        serverBytesReceived &+= other.serverBytesReceived
-        serverBytesSent &+= other.serverBytesSent
+        bytesReceived &+= other.bytesReceived
+        bytesSent &+= other.bytesSent
+        blocks &+= other.blocks
+        accepted &+= other.accepted
+        refusedMail &+= other.refusedMail
     }
 }

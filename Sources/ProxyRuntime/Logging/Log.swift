@@ -55,8 +55,13 @@ package final class Log: Sendable {
     /// Lines lost so far.
     package var droppedLines: Int { state.withLock { $0.dropped } }
 
-    /// Queues one line.
+    /// Queues one line, if its level is wanted.
     package func write(_ line: LogLine) {
+        if line.level >= rules.level { append(line) }
+    }
+
+    /// Queues one line, whatever its level, without what nobody should read.
+    func append(_ line: LogLine) {
         let rules = rules
         var line = line
         line.message = LogRedaction.withoutCredentials(line.message)

@@ -36,6 +36,16 @@ struct LogTests {
         #expect(text.hasSuffix("\"level\":\"debug\",\"message\":\"seen\"}\n"))
     }
 
+    @Test func `a line below the level is not written, unless its logger has a level of its own`() {
+        let (log, pipe) = Self.piped()
+        log.write(LogLine(time: 0, level: .debug, message: "unseen"))
+        var chatty = log.logger()
+        chatty.logLevel = .trace
+        chatty.trace("seen")
+        log.flush()
+        #expect(pipe.readAll().hasSuffix("Z trace    seen\n"))
+    }
+
     @Test func `secrets are not written, wherever they are`() {
         let (log, pipe) = Self.piped()
         log.logger().info(
