@@ -9,7 +9,8 @@ enum AllowLists {
         "StatementClassifier": [],
         "ProxyCore": ["PostgresWire", "StatementClassifier", "COpenSSL", "DequeModule"],
         "ProxyConfiguration": [
-            "ProxyCore", "StatementClassifier", "Yams", "Foundation", "FoundationEssentials", "Glibc",
+            "ProxyCore", "StatementClassifier", "Yams", "Foundation", "FoundationEssentials",
+            "Glibc",
         ],
         "martlet": [
             "ProxyRuntime", "ProxyConfiguration", "ProxyCore", "StatementClassifier",

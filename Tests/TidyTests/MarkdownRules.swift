@@ -44,7 +44,8 @@ enum MarkdownRules {
         if target.hasPrefix("doc:") {
             // DocC looks for articles by name, in the whole catalogue.
             let name = target.dropFirst("doc:".count).prefix { $0 != "#" }
-            let root = folder.firstIndex { $0.hasSuffix(".docc") }.map { folder[...$0] } ?? folder[...]
+            let root =
+                folder.firstIndex { $0.hasSuffix(".docc") }.map { folder[...$0] } ?? folder[...]
             let places = [Array(root), Array(root) + ["Decisions"], folder]
             return places.contains { exists(($0 + [name + ".md"]).joined(separator: "/")) }
         }
@@ -97,7 +98,9 @@ enum MarkdownRules {
     private static func prose(_ text: String) -> [(number: Int, text: String)] {
         var isCode = false
         var result: [(number: Int, text: String)] = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false)
+            .enumerated()
+        {
             if line.drop(while: { $0 == " " }).hasPrefix("```") {
                 isCode.toggle()
             } else if !isCode {

@@ -9,7 +9,9 @@ enum Repository {
 
     /// Paths from the root, sorted; without what tools leave behind.
     static let paths: [String] = {
-        let skipped: Set = [".git", ".venv", "__pycache__", "node_modules", ".swiftpm", ".pytest_cache"]
+        let skipped: Set = [
+            ".git", ".venv", "__pycache__", "node_modules", ".swiftpm", ".pytest_cache",
+        ]
         var result: [String] = []
         let all = FileManager.default.enumerator(atPath: root.path)
         while let path = all?.nextObject() as? String {
@@ -34,7 +36,8 @@ enum Repository {
         FileManager.default.fileExists(atPath: root.appending(path: path).path)
     }
 
-    static let swiftFiles: [SwiftFile] = paths.filter { $0.hasSuffix(".swift") }.compactMap { path in
+    static let swiftFiles: [SwiftFile] = paths.filter { $0.hasSuffix(".swift") }.compactMap {
+        path in
         text(path).map { SwiftFile(path: path, $0) }
     }
 

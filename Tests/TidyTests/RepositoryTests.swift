@@ -45,7 +45,9 @@ struct RepositoryTests {
             let isUsed = Repository.swiftFiles.contains {
                 $0.path.hasPrefix(place) && !$0.text.places(of: ["unsafe"]).isEmpty
             }
-            if !isUsed { Issue.record("AllowLists.unsafePlaces names '\(place)', where nothing is unsafe") }
+            if !isUsed {
+                Issue.record("AllowLists.unsafePlaces names '\(place)', where nothing is unsafe")
+            }
         }
         for path in AllowLists.unchecked {
             let file = Repository.swiftFiles.first { $0.path == path }

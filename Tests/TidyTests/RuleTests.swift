@@ -47,13 +47,16 @@ struct RuleTests {
         func body(_ head: String, _ count: Int) -> String {
             "\(head) {\n" + String(repeating: "    if x { y() }\n", count: count - 2) + "}\n"
         }
-        for head in ["func f(a: Int = { 1 }())", "init()", "subscript(a: Int) -> Int", "var x: Int"] {
+        for head in [
+            "func f(a: Int = { 1 }())", "init()", "subscript(a: Int) -> Int", "var x: Int",
+        ] {
             check(Rules.functionLength, body(head, 70), finds: [])
             check(Rules.functionLength, "\n" + body(head, 71), finds: [2])
         }
         // A requirement has no body, and a type is no function.
         check(
-            Rules.functionLength, body("protocol P", 2) + "protocol Q { init(); func f() }\n"
+            Rules.functionLength,
+            body("protocol P", 2) + "protocol Q { init(); func f() }\n"
                 + body("struct S", 100), finds: [])
         check(Rules.functionLength, "let a = B.init(x)\n" + body("struct S", 100), finds: [])
     }
@@ -113,7 +116,9 @@ struct RuleTests {
 
     @Test func `a value is unwrapped by name, not by force`() {
         check(Rules.forceUnwraps, "a!\nb()!.c\nd[0]!\n_ = x! + y", finds: [1, 2, 3, 4])
-        check(Rules.forceUnwraps, "!a\nif !b, a != c, (!d) { return !e }\nf.baseAddress! + 1", finds: [])
+        check(
+            Rules.forceUnwraps, "!a\nif !b, a != c, (!d) { return !e }\nf.baseAddress! + 1",
+            finds: [])
         check(Rules.forceUnwraps, "a!", path: "Tests/A/Thing.swift", finds: [])
     }
 
@@ -130,7 +135,8 @@ struct RuleTests {
     }
 
     @Test func `an error is not swallowed`() {
-        check(Rules.emptyCatches, "do { try a() } catch {}\ndo { try a() } catch { b() }", finds: [1])
+        check(
+            Rules.emptyCatches, "do { try a() } catch {}\ndo { try a() } catch { b() }", finds: [1])
         check(Rules.emptyCatches, "do { try a() } catch {\n    // It is gone.\n}", finds: [])
     }
 }

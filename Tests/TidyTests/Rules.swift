@@ -24,7 +24,8 @@ enum Rules {
         guard count > longestFile, !AllowLists.longFiles.contains(file.path) else { return [] }
         return [
             file.finding(
-                longestFile + 1, "\(count) lines; a file has at most \(longestFile): split it by concept")
+                longestFile + 1,
+                "\(count) lines; a file has at most \(longestFile): split it by concept")
         ]
     }
 
@@ -53,7 +54,8 @@ enum Rules {
         // A file of free tests is named for what they test.
         let isTests = subject.hasSuffix("Tests") && !file.text.places(of: ["@Test"]).isEmpty
         return isDeclared || isTests
-            ? [] : [file.finding(1, "declares no '\(subject)'; name it for a type that it declares")]
+            ? []
+            : [file.finding(1, "declares no '\(subject)'; name it for a type that it declares")]
     }
 
     static let imports = Rule(name: "a target imports only what its place in the layout allows") {
@@ -76,7 +78,8 @@ enum Rules {
             if module.hasPrefix("NIO") {
                 findings.append(file.finding(token.line, "sockets are driven by Dispatch, not NIO"))
             }
-            let access = index > 0 && tokens[index - 1].line == token.line ? tokens[index - 1].text : ""
+            let access =
+                index > 0 && tokens[index - 1].line == token.line ? tokens[index - 1].text : ""
             if !["internal", "package"].contains(access) {
                 findings.append(
                     file.finding(token.line, "say 'internal import' or 'package import' \(module)"))
@@ -123,7 +126,8 @@ enum Rules {
         (["@inlinable"], "banned until a profile asks for it"),
     ]
 
-    static let bannedWords = Rule(name: "sources hold nothing that gives up or looks away") { file in
+    static let bannedWords = Rule(name: "sources hold nothing that gives up or looks away") {
+        file in
         guard file.isSource else { return [] }
         return unfinished.flatMap { pattern, instead in
             file.text.places(of: pattern).map {
@@ -161,28 +165,33 @@ enum Rules {
         }
     }
 
-    static let unsafePlaces = Rule(name: "unsafe appears only where bytes and C are handled") { file in
+    static let unsafePlaces = Rule(name: "unsafe appears only where bytes and C are handled") {
+        file in
         guard file.isSource, !AllowLists.unsafePlaces.contains(where: file.path.hasPrefix) else {
             return []
         }
         return file.text.places(of: ["unsafe"]).prefix(1).map {
             file.finding(
-                $0.line, "'unsafe' outside AllowLists.unsafePlaces; use Span, or move it to where bytes are")
+                $0.line,
+                "'unsafe' outside AllowLists.unsafePlaces; use Span, or move it to where bytes are")
         }
     }
 
-    static let uncheckedSendable = Rule(name: "an unchecked Sendable is known and says why") { file in
+    static let uncheckedSendable = Rule(name: "an unchecked Sendable is known and says why") {
+        file in
         file.text.places(of: ["@unchecked", "Sendable"]).flatMap { place in
             var findings: [Finding] = []
             if file.isSource && !AllowLists.unchecked.contains(file.path) {
                 findings.append(
                     file.finding(
-                        place.line, "'@unchecked Sendable' outside AllowLists.unchecked; use a Mutex"))
+                        place.line,
+                        "'@unchecked Sendable' outside AllowLists.unchecked; use a Mutex"))
             }
             let above = file.text.line(place.line - 1).drop { $0 == " " }
             if !above.hasPrefix("// ") {
                 findings.append(
-                    file.finding(place.line, "say on the line above why '@unchecked Sendable' is safe"))
+                    file.finding(
+                        place.line, "say on the line above why '@unchecked Sendable' is safe"))
             }
             return findings
         }

@@ -26,7 +26,8 @@ struct TextRuleTests {
     }
 
     @Test func `links lead somewhere`() {
-        #expect(links("[a](b.md) ![x](img/x.png \"t\")\n[r](../README.md#a)\n[/](/docs/b.md)").isEmpty)
+        #expect(
+            links("[a](b.md) ![x](img/x.png \"t\")\n[r](../README.md#a)\n[/](/docs/b.md)").isEmpty)
         #expect(links("[a](b.md)\n[c](c.md) [b](b.md)\n[up](../../README.md)") == [2, 3])
         #expect(links("[w](https://example.org/x) [m](mailto:a@b)").isEmpty)
         #expect(links("# One two, three\n[in](#one-two-three)\n[out](#four)") == [3])

@@ -8,7 +8,9 @@ enum TextRules {
     private static let leftovers = ["FIX" + "ME", "TO" + "DO", "XX" + "X:", "HA" + "CK:"]
 
     /// Paths of somebody's machine.
-    private static let machinePaths = ["/wo" + "rk/", "/ro" + "ot/", "/tmp/bri" + "ef", "/ho" + "me/"]
+    private static let machinePaths = [
+        "/wo" + "rk/", "/ro" + "ot/", "/tmp/bri" + "ef", "/ho" + "me/",
+    ]
 
     static func leftovers(path: String, _ text: String) -> [Finding] {
         findings(path, text) { line in
@@ -27,8 +29,11 @@ enum TextRules {
     /// Spaces at the end of a line, tabs in code, and a missing newline at the end of the file.
     static func whitespace(path: String, _ text: String) -> [Finding] {
         var result = findings(path, text) { line in
-            if line.hasSuffix(" ") || line.hasSuffix("\t") { return "spaces at the end of the line" }
-            return path.hasSuffix(".swift") && line.contains("\t") ? "a tab; indent by 4 spaces" : nil
+            if line.hasSuffix(" ") || line.hasSuffix("\t") {
+                return "spaces at the end of the line"
+            }
+            return path.hasSuffix(".swift") && line.contains("\t")
+                ? "a tab; indent by 4 spaces" : nil
         }
         if !text.isEmpty && !text.hasSuffix("\n") {
             let count = text.split(separator: "\n", omittingEmptySubsequences: false).count

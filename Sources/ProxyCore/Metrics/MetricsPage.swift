@@ -4,10 +4,13 @@
 package struct MetricsPage: Sendable {
     /// The sum over all shards.
     package var statistics = ShardStatistics()
+    /// Names the nodes; what was counted for a member that left is not shown.
     package var topology = Topology()
     package var process = ProcessFigures()
+    /// Event loops.
     package var shards = 0
     package var logLinesDropped = 0
+    /// The process finishes its work and then ends.
     package var draining = false
     /// martlet's own version.
     package var version = ""
@@ -173,10 +176,15 @@ package struct MetricsPage: Sendable {
 
 /// What the operating system says of this process.
 package struct ProcessFigures: Equatable, Sendable {
+    /// Memory that is in RAM.
     package var residentBytes = 0
+    /// Memory that has addresses.
     package var virtualBytes = 0
+    /// Files and sockets.
     package var openDescriptors = 0
+    /// The soft limit.
     package var maximumDescriptors = 0
+    /// User and system time.
     package var cpuSeconds = 0.0
     /// Seconds since 1970.
     package var startTime = 0.0

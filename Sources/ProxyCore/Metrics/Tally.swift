@@ -8,6 +8,7 @@ package struct Tally<Label: MetricLabel>: Sendable {
         precondition(Label.allCases.count <= values.count, "a label has at most 16 values")
     }
 
+    /// How many there are, or were, of one label.
     package subscript(label: Label) -> Int {
         get { values[label.rawValue] }
         set { values[label.rawValue] = newValue }
@@ -24,6 +25,7 @@ package struct Tally<Label: MetricLabel>: Sendable {
         values[new.rawValue] &+= 1
     }
 
+    /// Adds another tally, label by label.
     package mutating func add(_ other: Tally) {
         for index in values.indices { values[index] &+= other.values[index] }
     }

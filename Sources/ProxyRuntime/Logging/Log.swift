@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Dispatch
 internal import CLinux
+internal import Dispatch
 internal import Glibc
 package import Logging
 internal import Synchronization
 
 /// What is logged and how it looks; a reload may change it.
 package struct LogRules: Equatable, Sendable {
+    /// The least that is written.
     package var level = Logger.Level.info
     package var format = LogLine.Format.text
     /// Whether a statement's text may appear.
@@ -47,6 +48,7 @@ package final class Log: Sendable {
         Logger(label: label) { _ in ProxyLogHandler(log: self) }
     }
 
+    /// What holds now; a new value holds from the next line on.
     package var rules: LogRules {
         get { state.withLock { $0.rules } }
         set { state.withLock { $0.rules = newValue } }

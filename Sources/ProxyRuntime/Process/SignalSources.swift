@@ -9,6 +9,7 @@ internal import Glibc
 /// because every send reports its own failure.
 // Unchecked: the sources are made in `init` and only cancelled after that; Dispatch locks them.
 package final class SignalSources: @unchecked Sendable {
+    /// What a signal asks for.
     package enum Request: Equatable, Sendable {
         /// Finish what runs, then end.
         case drain

@@ -21,7 +21,8 @@ struct LogTests {
         logger.warning("second", metadata: ["component": "own"])
         log.flush()
         let lines = pipe.readAll().split(separator: "\n").map { $0.split(separator: "Z ")[1] }
-        #expect(lines == ["info     first component=probe node=pg1", "warning  second component=own"])
+        #expect(
+            lines == ["info     first component=probe node=pg1", "warning  second component=own"])
     }
 
     @Test func `a reload changes level and format of loggers that are there already`() {
