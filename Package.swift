@@ -29,6 +29,8 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .target(name: "PostgresWire", swiftSettings: settings),
         .target(name: "StatementClassifier", swiftSettings: settings),
+        .executableTarget(
+            name: "classify", dependencies: ["StatementClassifier"], swiftSettings: settings),
         .target(
             name: "ProxyCore",
             dependencies: [
@@ -70,7 +72,17 @@ let package = Package(
             name: "ProxyConfigurationTests", dependencies: ["ProxyConfiguration", "ProxyCore"],
             swiftSettings: settings),
         .testTarget(
-            name: "ProxyRuntimeTests", dependencies: ["ProxyRuntime", "ProxyCore"],
+            name: "ProxyRuntimeTests",
+            dependencies: [
+                "ProxyRuntime", "ProxyCore", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "martletTests",
+            dependencies: [
+                "martlet", "ProxyConfiguration", "ProxyCore", "StatementClassifier",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]

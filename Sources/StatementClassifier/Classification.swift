@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Where a text may run.
+package enum Destination: String, Equatable, Sendable {
+    /// A hot standby gives the same answer as the primary, but for its lag.
+    case replica
+    case primary
+}
+
+/// A route that the text itself asks for, in a leading comment `/* martlet: primary */`.
+package enum RouteHint: String, Equatable, Sendable {
+    case primary
+    case replica
+}
+
+/// What one SQL text needs from the server that runs it.
+package struct Classification: Equatable, Sendable {
+    /// Where the whole text may run; one statement for the primary sends all of it there.
+    package var destination = Destination.replica
+    /// The first reason for the primary, or `.none` for a read.
+    package var reason = Reason.none
+    /// What it may do to the session, over all statements.
+    package var effects: SessionEffects = []
+    /// The transaction command, when the text is exactly one statement that is one.
+    package var control = TransactionControl.none
+    /// `BEGIN`, `COMMIT`, `SAVEPOINT`, `SET TRANSACTION` and the like stand somewhere in it.
+    package var containsTransactionControl = false
+    /// Statements that are not empty.
+    package var statementCount = 0
+    package var hint: RouteHint?
+    /// Details of a session command, when the text is exactly one statement.
+    package var command = Command.none
+    /// DDL is in it, so that what is known of the catalogue may be stale afterwards.
+    package var changesSchema = false
+
+    package init() {}
+
+    /// Keeps the first reason, which is the one that a reader of the text sees first.
+    mutating func refuse(_ cause: Reason) {
+        guard destination == .replica else { return }
+        destination = .primary
+        reason = cause
+    }
+}
+
+/// What a text may do to the state of its session.
+package struct SessionEffects: OptionSet, Equatable, Sendable {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// `SET`, `RESET`, `set_config(…, false)`, `SET SESSION CHARACTERISTICS`, `DISCARD ALL`.
+    package static let settings = SessionEffects(rawValue: 1 << 0)
+    /// `SET LOCAL`, `set_config(…, true)`: gone with the transaction.
+    package static let localSettings = SessionEffects(rawValue: 1 << 1)
+    /// `SET ROLE`, `SET SESSION AUTHORIZATION` and their `RESET`.
+    package static let role = SessionEffects(rawValue: 1 << 2)
+    /// Creates temporary objects, or may.
+    package static let temporary = SessionEffects(rawValue: 1 << 3)
+    /// `DECLARE … WITH HOLD`.
+    package static let holdCursor = SessionEffects(rawValue: 1 << 4)
+    /// `DECLARE`, `FETCH`, `MOVE`, `CLOSE`.
+    package static let cursor = SessionEffects(rawValue: 1 << 5)
+    /// Takes or gives back advisory locks of the session (not those of the transaction).
+    package static let advisoryLock = SessionEffects(rawValue: 1 << 6)
+    /// `LISTEN`, `UNLISTEN`.
+    package static let listen = SessionEffects(rawValue: 1 << 7)
+    /// `PREPARE`, `DEALLOCATE`.
+    package static let sqlPrepare = SessionEffects(rawValue: 1 << 8)
+    /// `EXECUTE`, or something that contains it.
+    package static let sqlExecute = SessionEffects(rawValue: 1 << 9)
+    /// `DISCARD` of anything.
+    package static let discard = SessionEffects(rawValue: 1 << 10)
+    /// `nextval`, `setval`, `currval`, `lastval`: answers that belong to one session.
+    package static let sequenceState = SessionEffects(rawValue: 1 << 11)
+    /// May do anything: `DO`, `CALL`, `LOAD`, functions known to change the session, unknown text.
+    package static let opaque = SessionEffects(rawValue: 1 << 12)
+    /// `NOTIFY`, `pg_notify`.
+    package static let notify = SessionEffects(rawValue: 1 << 13)
+}

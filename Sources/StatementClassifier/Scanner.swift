@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Walks over the tokens of a text once and gathers what they need.
+///
+/// It looks back and never ahead: whether `name (` is a call is decided at the parenthesis, from
+/// the three tokens before it. Statement heads live in `Scanner+Statements`, the session commands
+/// in `Scanner+Settings`, transaction commands in `Scanner+Transactions`.
+struct Scanner: ~Escapable {
+    /// How the tokens of the current statement are to be read.
+    enum Mode {
+        /// A query: what it does beyond reading sends it to the primary.
+        case query
+        /// Runs on the primary anyway; only its effects on the session are of interest.
+        case write
+        /// `EXPLAIN` without `ANALYZE`: planned and not run, so calls and locks do not matter.
+        case planned
+        /// DDL, options and lists: names of functions are not calls.
+        case definition
+    }
+
+    var lexer: Lexer
+    let catalogue: Catalogue?
+    var result = Classification()
+    var mode = Mode.query
+
+    var token = Token()
+    var previous = Token()
+    var second = Token()
+    var third = Token()
+    /// Tokens of the current statement before `token`.
+    var index = 0
+
+    var depth = 0
+    /// Bit d: a `WITH` list is open at depth d, so that `, name (…)` declares and does not call.
+    var withLists: UInt64 = 0
+    /// Bit d: an expression may follow the `)` that closes depth d (see `Token.Kind`).
+    var expressionFollows: UInt64 = 0
+    /// `BEGIN ATOMIC` and the `CASE`s in it that are open; semicolons in there end nothing.
+    var atomicBlocks = 0
+    /// `CREATE TABLE` and `CREATE MATERIALIZED VIEW`, whose query after `AS` is run.
+    var definesRows = false
+    /// `CREATE RULE … DO (a; b)`.
+    var semicolonsInParentheses = false
+
+    @_lifetime(copy lexer)
+    init(_ lexer: consuming Lexer, catalogue: Catalogue?) {
+        self.lexer = lexer
+        self.catalogue = catalogue
+    }
+
+    mutating func run() {
+        token = lexer.next()
+        while token.kind != .end {
+            if token.kind == .semicolon {
+                token = lexer.next()
+                continue
+            }
+            beginStatement()
+            statement()
+            // A handler that stopped early met something that it does not know.
+            if !(token.isTerminator && depth == 0) {
+                malformed()
+                scan()
+            }
+        }
+        result.hint = lexer.hint
+        if result.statementCount != 1 {
+            result.control = .none
+            result.command = .none
+        }
+    }
+
+    private mutating func beginStatement() {
+        result.statementCount += 1
+        previous = Token()
+        second = Token()
+        third = Token()
+        index = 0
+        mode = .query
+        depth = 0
+        withLists = 0
+        expressionFollows = 0
+        atomicBlocks = 0
+        definesRows = false
+        semicolonsInParentheses = false
+    }
+
+    @inline(__always)
+    mutating func advance() {
+        third = second
+        second = previous
+        previous = token
+        token = lexer.next()
+        index += 1
+    }
+
+    /// Consumes a keyword if it is the next token.
+    mutating func accept(_ keyword: Keyword) -> Bool {
+        guard token.keyword == keyword else { return false }
+        advance()
+        return true
+    }
+
+    /// The rest is not what the grammar has there: a newer version, or an error.
+    mutating func malformed() {
+        result.refuse(.unparsable)
+        result.effects.insert(.opaque)
+        result.control = .none
+        result.command = .none
+    }
+}
+
+// MARK: - The scan
+
+extension Scanner {
+    /// Looks at everything up to the end of the statement.
+    mutating func scan() {
+        while !(token.isTerminator && endsStatement()) {
+            look()
+            advance()
+        }
+    }
+
+    /// Looks at one parenthesis with all that is in it; the current token opens it.
+    mutating func scanParenthesis() {
+        let outside = depth
+        repeat {
+            if token.isTerminator, endsStatement() { return }
+            look()
+            advance()
+        } while depth > outside
+    }
+
+    private mutating func endsStatement() -> Bool {
+        if token.kind == .end {
+            if depth > 0 || atomicBlocks > 0 { malformed() }
+            depth = 0
+            return true
+        }
+        if atomicBlocks > 0 || (depth > 0 && semicolonsInParentheses) { return false }
+        if depth > 0 { malformed() }
+        depth = 0
+        return true
+    }
+
+    private mutating func look() {
+        switch token.kind {
+        case .word: word()
+        case .quoted, .quotedCased: name()
+        case .string, .escapedString: string()
+        case .open: open()
+        case .close: close()
+        case .dot:
+            if previous.isName, isTemporarySchema(previous) {
+                result.refuse(.temporaryObject)
+                if mode != .planned { result.effects.insert(.temporary) }
+            }
+        case .operation:
+            if let catalogue, catalogue.hasUnsafeOperators, mode != .planned,
+                catalogue.isUnsafeOperator(token.key)
+            {
+                result.refuse(.volatileOperator)
+            }
+        case .invalid: malformed()
+        default: break
+        }
+    }
+
+    /// `pg_temp`, or the `pg_temp_7` of somebody's session.
+    func isTemporarySchema(_ token: Token) -> Bool {
+        token.meaning.keyword == .pgTemp
+            || token.key.low == Self.temporaryPrefix && token.end - token.start > 8
+    }
+
+    private static let temporaryPrefix = WordKey("pg_temp_".utf8).low
+    private static let statisticsPrefix = WordKey("pg_stat_".utf8).low
+    private static let blockStatisticsPrefix = WordKey("pg_stati".utf8).low
+    private static let blockStatisticsLetter = UInt8(ascii: "o")
+
+    private mutating func word() {
+        let keyword = token.meaning.keyword
+        // `t.update` and `AS update` are names whatever the word.
+        if keyword != .none, previous.kind != .dot, previous.keyword != .as {
+            self.keyword(keyword)
+        }
+        if token.meaning.category != .reserved { name() }
+    }
+
+    private mutating func keyword(_ keyword: Keyword) {
+        switch keyword {
+        case .into:
+            guard mode == .query else { return }
+            result.refuse(.selectInto)
+            result.changesSchema = true
+        case .temp, .temporary:
+            guard previous.keyword == .into || second.keyword == .into, mode != .planned else {
+                return
+            }
+            result.effects.insert(.temporary)
+        case .update, .share, .no, .key:
+            if previous.keyword == .for, mode != .planned { result.refuse(.lockingClause) }
+            if keyword == .update { modification() }
+        case .insert, .delete, .merge: modification()
+        case .with: if startsQuery(previous) { withLists |= bit(depth) }
+        case .select, .values: withLists &= ~bit(depth)
+        case .begin, .case, .end, .atomic: atomic(keyword)
+        case .as: if mode == .definition, depth == 0, definesRows { mode = .write }
+        default: break
+        }
+    }
+
+    /// `INSERT` and the like where a statement can begin, so that columns may have such names.
+    private mutating func modification() {
+        guard startsQuery(previous) || previous.kind == .close else { return }
+        withLists &= ~bit(depth)
+        guard mode == .query else { return }
+        result.refuse(.dataModification)
+        mode = .write
+    }
+
+    private func startsQuery(_ token: Token) -> Bool {
+        token.kind == .start || token.kind == .open
+    }
+
+    /// `CREATE FUNCTION … BEGIN ATOMIC …; … END` (manual 38.5) holds whole statements.
+    private mutating func atomic(_ keyword: Keyword) {
+        guard mode == .definition else { return }
+        switch keyword {
+        case .atomic: if previous.keyword == .begin { atomicBlocks = 1 }
+        case .case: if atomicBlocks > 0 { atomicBlocks += 1 }
+        case .end: if atomicBlocks > 0 { atomicBlocks -= 1 }
+        default: break
+        }
+    }
+
+    @inline(__always)
+    func bit(_ depth: Int) -> UInt64 { 1 << UInt64(depth & 63) }
+
+    private mutating func string() {
+        // `current_setting('transaction_read_only')`, `pg_settings WHERE name = '…'`.
+        switch token.end - token.start - 2 {
+        case 21, 14, 29:
+            if asksForPrimary(literal(token)) { result.refuse(.asksForPrimary) }
+        default: break
+        }
+    }
+
+    /// The key of the bytes between the quotes of a string.
+    func literal(_ token: Token) -> WordKey {
+        var key = WordKey()
+        for index in (token.start + 1)..<max(token.end - 1, token.start + 1) {
+            key.append(WordKey.fold(lexer.byte(index)))
+        }
+        return key
+    }
+
+    /// The settings by which drivers tell a primary from a standby.
+    func asksForPrimary(_ key: WordKey) -> Bool {
+        key == Self.readOnlySetting || key == Self.standbySetting || key == Self.defaultSetting
+    }
+
+    private static let readOnlySetting = WordKey("transaction_read_only".utf8)
+    private static let standbySetting = WordKey("in_hot_standby".utf8)
+    private static let defaultSetting = WordKey("default_transaction_read_only".utf8)
+}
+
+// MARK: - Parentheses and names
+
+extension Scanner {
+    private mutating func open() {
+        // A prefixed string or a name may stand before it; only names can be called.
+        if previous.isName, mode == .query || mode == .write { call() }
+        depth += 1
+        if depth >= 64 { malformed() }
+        let follows = previous.keyword == .operator
+            || (previous.keyword == .on && second.keyword == .distinct)
+        withLists &= ~bit(depth)
+        expressionFollows = follows ? expressionFollows | bit(depth) : expressionFollows & ~bit(depth)
+    }
+
+    private mutating func close() {
+        if depth == 0 { return malformed() }
+        if expressionFollows & bit(depth) != 0 { token.kind = .closeBeforeExpression }
+        withLists &= ~bit(depth)
+        depth -= 1
+    }
+
+    /// Looks a name up as a relation, a type, or a function in attribute notation (`row.f`).
+    mutating func name() {
+        guard mode != .definition else { return }
+        if isNodeRelation(token) { result.refuse(.nodeAnswer) }
+        let isAttribute = previous.kind == .dot && second.isName
+        if isAttribute, isVolatileAttribute() { result.refuse(.volatileFunction) }
+        guard let catalogue else { return }
+        let key = isAttribute ? WordKey(qualifier: second.key, name: token.key) : token.key
+        let facts = catalogue.facts(key)
+        if facts.isDisjoint(with: .anyRelation) { return }
+        if facts.contains(.primaryRelation) {
+            result.refuse(.configured)
+        } else if !facts.contains(.readRelation) {
+            result.refuse(facts.contains(.unloggedRelation) ? .unloggedRelation : .unsafeRelation)
+        }
+    }
+
+    /// `pg_stat_…` and `pg_statio_…` by their prefix, those of extensions included.
+    private func isNodeRelation(_ token: Token) -> Bool {
+        if token.meaning.isNodeRelation { return true }
+        if token.key.low == Self.statisticsPrefix { return token.end - token.start > 8 }
+        guard token.key.low == Self.blockStatisticsPrefix else { return false }
+        let offset = token.kind == .word ? 8 : 9
+        return WordKey.fold(lexer.byte(token.start + offset)) == Self.blockStatisticsLetter
+    }
+
+    /// `row.f` calls `f(row)` when the row has no such column (manual 8.16.5).
+    private func isVolatileAttribute() -> Bool {
+        guard mode == .query, let catalogue, !lexer.parenthesisFollows() else { return false }
+        let facts = catalogue.facts(token.key)
+        return facts.contains(.volatileFunction) && !facts.contains(.readFunction)
+    }
+}
