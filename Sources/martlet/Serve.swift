@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
+internal import Logging
 internal import ProxyConfiguration
+internal import ProxyCore
 internal import ProxyRuntime
 
 /// `martlet serve`: the proxy.

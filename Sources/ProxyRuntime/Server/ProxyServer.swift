@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Dispatch
-package import Logging
+internal import Logging
 package import ProxyConfiguration
 internal import ProxyCore
 internal import StatementClassifier
