@@ -10,10 +10,8 @@
 ///
 /// A function that neither the snapshot nor PostgreSQL itself knows counts as a write.
 package final class Catalogue: Sendable {
-    private let names: WordTable<NameFacts>
-    private let operators: WordTable<Bool>
-    /// Whether operators need a look-up at all; most databases have none that is volatile.
-    let hasUnsafeOperators: Bool
+    let names: WordTable<NameFacts>
+    let operators: WordTable<Bool>
 
     /// - Parameters:
     ///   - volatileFunctions: functions with a volatile overload, but for the known harmless ones.
@@ -59,12 +57,7 @@ package final class Catalogue: Sendable {
         var operators = WordTable(absent: false, capacity: max(unsafeOperators.count, 8))
         for name in unsafeOperators { operators.update(WordKey(name.utf8)) { $0 = true } }
         self.operators = operators
-        hasUnsafeOperators = !unsafeOperators.isEmpty
     }
-
-    func facts(_ key: WordKey) -> NameFacts { names.find(key) }
-
-    func isUnsafeOperator(_ key: WordKey) -> Bool { operators.find(key) }
 
     /// The keys that a name is found by: as it stands, and its last part for any schema.
     ///

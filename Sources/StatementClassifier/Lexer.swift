@@ -10,13 +10,13 @@ struct Lexer: ~Escapable {
     let text: Span<UInt8>
     /// `standard_conforming_strings` is off, so that a backslash escapes in plain strings too.
     let plainStringsEscape: Bool
-    private let words: WordTable<WordMeaning>
+    private let words: WordView<WordMeaning>
     private(set) var position = 0
     private(set) var hint: RouteHint?
     private var sawToken = false
 
-    @_lifetime(copy text)
-    init(_ text: Span<UInt8>, plainStringsEscape: Bool, words: WordTable<WordMeaning>) {
+    @_lifetime(copy text, copy words)
+    init(_ text: Span<UInt8>, plainStringsEscape: Bool, words: WordView<WordMeaning>) {
         self.text = text
         self.plainStringsEscape = plainStringsEscape
         self.words = words
@@ -33,159 +33,184 @@ struct Lexer: ~Escapable {
         return byte(index) == UInt8(ascii: "(")
     }
 
+    @inline(__always)
     mutating func next() -> Token {
-        var token = Token()
-        guard skipSpaceAndComments() else {
-            (token.kind, token.start, token.end) = (.invalid, position, position)
-            return token
-        }
+        guard skipSpaceAndComments() else { return Token(.invalid, from: position, to: position) }
         sawToken = true
-        token.start = position
-        if position >= text.count {
-            token.kind = .end
-        } else {
-            scan(&token)
+        let start = position
+        guard start < text.count else { return Token(.end, from: start, to: start) }
+        let first = text[start]
+        if Self.startsName(first), byte(start + 1) != UInt8(ascii: "'"),
+            byte(start + 1) != UInt8(ascii: "&")
+        {
+            return word(start)
         }
-        token.end = position
-        return token
+        if first == UInt8(ascii: "\"") { return quotedName(start) }
+        if Self.isOperator(first) { return operation(start) }
+        let kind = scan(first)
+        // `a&b` and `a'b'` begin as prefixed strings do.
+        return kind == .word ? word(start) : Token(kind, from: start, to: position)
     }
 
-    private mutating func scan(_ token: inout Token) {
-        let first = text[position]
-        if Self.startsName(first) { return nameOrPrefixedString(first, &token) }
+    private mutating func scan(_ first: UInt8) -> Token.Kind {
         switch first {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): number(&token)
-        case UInt8(ascii: "'"):
-            token.kind = string(escapes: plainStringsEscape, plain: true)
-        case UInt8(ascii: "\""): quotedName(&token)
-        case UInt8(ascii: "$"): dollar(&token)
-        case UInt8(ascii: "("): single(.open, &token)
-        case UInt8(ascii: ")"): single(.close, &token)
-        case UInt8(ascii: ","): single(.comma, &token)
-        case UInt8(ascii: ";"): single(.semicolon, &token)
-        case UInt8(ascii: "["), UInt8(ascii: "]"): single(.other, &token)
-        case UInt8(ascii: "."):
-            if Self.isDigit(byte(position + 1)) { number(&token) } else { single(.dot, &token) }
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): return number()
+        case UInt8(ascii: "'"): return string(escapes: plainStringsEscape, plain: true)
+        case UInt8(ascii: "$"): return dollar()
+        case UInt8(ascii: "("): return single(.open)
+        case UInt8(ascii: ")"): return single(.close)
+        case UInt8(ascii: ","): return single(.comma)
+        case UInt8(ascii: ";"): return single(.semicolon)
+        case UInt8(ascii: "["), UInt8(ascii: "]"): return single(.other)
+        case UInt8(ascii: "."): return Self.isDigit(byte(position + 1)) ? number() : single(.dot)
         case UInt8(ascii: ":"):
             let isCast = byte(position + 1) == first
             position += isCast || byte(position + 1) == UInt8(ascii: "=") ? 2 : 1
-            token.kind = isCast ? .cast : .other
-        default:
-            if Self.isOperator(first) { operation(&token) } else { single(.invalid, &token) }
+            return isCast ? .cast : .other
+        default: return Self.startsName(first) ? prefixedString(first) : single(.invalid)
         }
     }
 
     @inline(__always)
-    private mutating func single(_ kind: Token.Kind, _ token: inout Token) {
+    private mutating func single(_ kind: Token.Kind) -> Token.Kind {
         position += 1
-        token.kind = kind
+        return kind
+    }
+}
+
+extension Token {
+    @inline(__always)
+    fileprivate init(_ kind: Kind, from start: Int, to end: Int) {
+        self.init(kind: kind, start: start, end: end, key: WordKey(), meaning: WordMeaning())
     }
 }
 
 // MARK: - Names
 
 extension Lexer {
-    private mutating func nameOrPrefixedString(_ first: UInt8, _ token: inout Token) {
-        let second = byte(position + 1)
-        if second == UInt8(ascii: "'") {
-            switch WordKey.fold(first) {
-            case UInt8(ascii: "e"):
-                position += 1
-                token.kind = string(escapes: true, plain: false)
-                return
-            case UInt8(ascii: "b"), UInt8(ascii: "x"):
-                position += 1
-                token.kind = string(escapes: false, plain: false) == .invalid
-                    ? .invalid : .bitString
-                return
-            case UInt8(ascii: "n"):
-                position += 1
-                token.kind = string(escapes: plainStringsEscape, plain: true)
-                return
-            default: break
-            }
-        } else if second == UInt8(ascii: "&"), WordKey.fold(first) == UInt8(ascii: "u") {
-            let third = byte(position + 2)
-            if third == UInt8(ascii: "'") {
-                position += 2
-                token.kind = string(escapes: false, plain: false)
-                return
-            }
-            // A name spelt in escapes could be any name.
-            if third == UInt8(ascii: "\"") { return single(.invalid, &token) }
-        }
-        word(&token)
+    @inline(__always)
+    private mutating func word(_ start: Int) -> Token {
+        let key = wordKey(start)
+        // Names are cut at 63 bytes; what is longer may mean another name than it shows.
+        let kind: Token.Kind = position - start > 63 ? .invalid : .word
+        return Token(
+            kind: kind, start: start, end: position, key: key, meaning: words.find(key))
     }
 
-    private mutating func word(_ token: inout Token) {
-        var index = position
+    /// One loop for each part of the key, so that no byte has to ask which part it belongs to.
+    @inline(__always)
+    private mutating func wordKey(_ start: Int) -> WordKey {
         var key = WordKey()
-        while index < text.count {
-            let byte = text[index]
-            guard Self.continuesName(byte) else { break }
-            key.append(WordKey.fold(byte))
+        var index = start
+        var limit = min(start + 8, text.count)
+        while index < limit, let letter = Self.nameByte(text[index]) {
+            key.low = key.low << 8 | UInt64(letter)
             index += 1
         }
-        token.kind = .word
-        // Names are cut at 63 bytes; what is longer may mean another name than it shows.
-        if index - position > 63 { token.kind = .invalid }
+        if index == limit {
+            limit = min(start + 16, text.count)
+            while index < limit, let letter = Self.nameByte(text[index]) {
+                key.high = key.high << 8 | UInt64(letter)
+                index += 1
+            }
+            if index == limit {
+                while index < text.count, let letter = Self.nameByte(text[index]) {
+                    key.append(letter, at: index - start)
+                    index += 1
+                }
+            }
+        }
         position = index
-        token.key = key
-        token.meaning = words.find(key)
+        return key
     }
 
-    private mutating func quotedName(_ token: inout Token) {
-        var index = position + 1
+    /// The folded byte if it continues a name.
+    @inline(__always)
+    private static func nameByte(_ byte: UInt8) -> UInt8? {
+        let folded = byte | 0x20
+        if folded &- UInt8(ascii: "a") < 26 { return folded }
+        return continuesName(byte) ? byte : nil
+    }
+
+    private mutating func quotedName(_ start: Int) -> Token {
+        var index = start + 1
+        var length = 0
         var key = WordKey()
-        token.kind = .quoted
+        var kind = Token.Kind.quoted
         while index < text.count {
             let byte = text[index]
             if byte == UInt8(ascii: "\"") {
                 index += 1
                 guard self.byte(index) == byte else {
-                    if index - position > 65 || index - position == 2 { token.kind = .invalid }
                     position = index
-                    token.key = key
-                    token.meaning = words.find(key)
-                    return
+                    if length > 63 || length == 0 { kind = .invalid }
+                    return Token(
+                        kind: kind, start: start, end: index, key: key, meaning: words.find(key))
                 }
             }
             if byte == 0 { break }
             let folded = WordKey.fold(byte)
-            if folded != byte { token.kind = .quotedCased }
-            key.append(folded)
+            if folded != byte { kind = .quotedCased }
+            key.append(folded, at: length)
+            length += 1
             index += 1
         }
         position = text.count
-        token.kind = .invalid
+        return Token(.invalid, from: start, to: position)
+    }
+
+    /// A name follows after all when the letter is none that makes a string special.
+    private mutating func prefixedString(_ first: UInt8) -> Token.Kind {
+        let letter = WordKey.fold(first)
+        if byte(position + 1) == UInt8(ascii: "&") {
+            let third = byte(position + 2)
+            guard letter == UInt8(ascii: "u") else { return .word }
+            // A name spelt in escapes could be any name.
+            if third == UInt8(ascii: "\"") { return single(.invalid) }
+            guard third == UInt8(ascii: "'") else { return .word }
+            position += 2
+            return string(escapes: false, plain: false)
+        }
+        switch letter {
+        case UInt8(ascii: "e"):
+            position += 1
+            return string(escapes: true, plain: false)
+        case UInt8(ascii: "b"), UInt8(ascii: "x"):
+            position += 1
+            return string(escapes: false, plain: false) == .invalid ? .invalid : .bitString
+        case UInt8(ascii: "n"):
+            position += 1
+            return string(escapes: plainStringsEscape, plain: true)
+        default: return .word
+        }
     }
 }
 
 // MARK: - Constants
 
 extension Lexer {
-    private mutating func number(_ token: inout Token) {
-        token.kind = .number
+    private mutating func number() -> Token.Kind {
         if text[position] == UInt8(ascii: "0"), Self.isRadix(byte(position + 1)) {
             // 0x1F is a number from PostgreSQL 16 on, and before it 0 with the name x1F.
             position += 2
             while Self.isHexadecimal(byte(position)) || byte(position) == UInt8(ascii: "_") {
                 position += 1
             }
-            return
+            return .number
         }
         digits()
         if byte(position) == UInt8(ascii: ".") && byte(position + 1) != UInt8(ascii: ".") {
             position += 1
             digits()
         }
-        guard WordKey.fold(byte(position)) == UInt8(ascii: "e") else { return }
+        guard WordKey.fold(byte(position)) == UInt8(ascii: "e") else { return .number }
         let sign = byte(position + 1)
         let skip = sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-") ? 2 : 1
         if Self.isDigit(byte(position + skip)) {
             position += skip
             digits()
         }
+        return .number
     }
 
     private mutating func digits() {
@@ -208,7 +233,9 @@ extension Lexer {
                 if self.byte(position) == byte {
                     position += 1
                     sawEscape = true
-                } else if !(escapes && continues()) {
+                } else if continues() {
+                    sawEscape = true
+                } else {
                     return sawEscape ? .escapedString : .string
                 }
             } else if byte == UInt8(ascii: "\\"), escapes {
@@ -243,12 +270,11 @@ extension Lexer {
         }
     }
 
-    private mutating func dollar(_ token: inout Token) {
+    private mutating func dollar() -> Token.Kind {
         if Self.isDigit(byte(position + 1)) {
             position += 1
             while Self.isDigit(byte(position)) { position += 1 }
-            token.kind = .parameter
-            return
+            return .parameter
         }
         var tagEnd = position + 1
         if Self.startsName(byte(tagEnd)) {
@@ -256,19 +282,18 @@ extension Lexer {
                 tagEnd += 1
             }
         }
-        guard byte(tagEnd) == UInt8(ascii: "$") else { return single(.invalid, &token) }
+        guard byte(tagEnd) == UInt8(ascii: "$") else { return single(.invalid) }
         let length = tagEnd + 1 - position
         var index = tagEnd + 1
         while index + length <= text.count {
             if text[index] == UInt8(ascii: "$"), matches(position, index, length) {
                 position = index + length
-                token.kind = .string
-                return
+                return .string
             }
             index += 1
         }
         position = text.count
-        token.kind = .invalid
+        return .invalid
     }
 
     private func matches(_ left: Int, _ right: Int, _ length: Int) -> Bool {
@@ -284,8 +309,7 @@ extension Lexer {
 extension Lexer {
     /// An operator ends where a comment begins, and may end in `+` or `-` only if it contains one
     /// of the characters that no SQL operator has (manual 4.1.3), so that `=-1` is `=` and `-1`.
-    private mutating func operation(_ token: inout Token) {
-        let start = position
+    private mutating func operation(_ start: Int) -> Token {
         var mayEndInSign = false
         while position < text.count {
             let byte = text[position]
@@ -303,8 +327,10 @@ extension Lexer {
             guard last == UInt8(ascii: "+") || last == UInt8(ascii: "-") else { break }
             position -= 1
         }
-        for index in start..<position { token.key.append(text[index]) }
-        token.kind = .operation
+        var key = WordKey()
+        for index in start..<position { key.append(text[index], at: index - start) }
+        return Token(
+            kind: .operation, start: start, end: position, key: key, meaning: WordMeaning())
     }
 
     private func commentStarts(at index: Int) -> Bool {
@@ -358,8 +384,10 @@ extension Lexer {
     /// Understands `martlet: primary` and `martlet: replica`, with spaces anywhere between.
     private mutating func readHint(_ start: Int, _ end: Int) {
         var key = WordKey()
+        var length = 0
         for index in start..<max(start, end) where !Self.isSpace(text[index]) {
-            key.append(WordKey.fold(text[index]))
+            key.append(WordKey.fold(text[index]), at: length)
+            length += 1
         }
         if key == Self.primaryHint { hint = .primary }
         if key == Self.replicaHint { hint = .replica }

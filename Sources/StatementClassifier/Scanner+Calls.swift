@@ -9,7 +9,7 @@ extension Scanner {
         if second.kind == .dot, third.isName { return qualifiedCall() }
         let meaning = previous.meaning
         if previous.kind == .word, meaning.category == .reserved { return }
-        let facts = catalogue?.facts(previous.key) ?? []
+        let facts = names.find(previous.key)
         if decides(facts) { return }
         if meaning.function != .unknown, previous.kind != .quotedCased {
             return builtin(meaning.function)
@@ -47,9 +47,8 @@ extension Scanner {
         }
         // Its functions are stable helpers of its views.
         if schema == .informationSchema { return }
-        guard let catalogue else { return result.refuse(.unknownFunction) }
-        var facts = catalogue.facts(WordKey(qualifier: third.key, name: previous.key))
-        let bare = catalogue.facts(previous.key)
+        var facts = names.find(WordKey(qualifier: third.key, name: previous.key))
+        let bare = names.find(previous.key)
         facts.formUnion(bare.intersection([.readFunction, .writeFunction]))
         if decides(facts) || facts.contains(.safeFunction) { return }
         result.refuse(.unknownFunction)

@@ -25,7 +25,8 @@ extension Scanner {
         case .session:
             let start = token.start
             advance()
-            if token.keyword == .authorization { setSpelled(from: start, isLocal) }
+            if token.keyword != .authorization { return malformed() }
+            setSpelled(from: start, isLocal)
         case .time, .names, .schema, .role, .xml: setWord(isLocal)
         default: setNamed(isLocal)
         }
@@ -42,7 +43,8 @@ extension Scanner {
         switch token.keyword {
         case .time:
             advance()
-            if token.keyword == .zone { setSpelled(from: start, isLocal) }
+            if token.keyword != .zone { return malformed() }
+            setSpelled(from: start, isLocal)
         case .xml:
             result.effects.insert(isLocal ? .localSettings : .settings)
             scan()
@@ -74,17 +76,17 @@ extension Scanner {
 
     private mutating func setNamed(_ isLocal: Bool) {
         let key = token.key
-        guard let name = settingName() else { return }
+        guard let name = settingName() else { return malformed() }
         result.effects.insert(isLocal ? .localSettings : .settings)
         if !isLocal, Self.isRole(key) { result.effects.insert(.role) }
         if Self.isTransactionSetting(key) { result.refuse(.transactionMayWrite) }
-        guard accept(.to) || acceptEquals() else { return }
+        guard accept(.to) || acceptEquals() else { return malformed() }
         if token.keyword == .default {
             advance()
             return remember(.setDefault(name: name))
         }
         let first = token
-        guard let value = settingValues() else { return }
+        guard let value = settingValues() else { return malformed() }
         if Self.isIsolation(key), literalOrKey(first) == Self.serializable {
             result.refuse(.serializable)
         }
@@ -130,8 +132,7 @@ extension Scanner {
         while true {
             if token.kind == .operation { advance() }
             switch token.kind {
-            case .string, .escapedString: advanceOverString()
-            case .number, .word, .quoted, .quotedCased: advance()
+            case .string, .escapedString, .number, .word, .quoted, .quotedCased: advance()
             default: return nil
             }
             let end = previous.end
@@ -152,9 +153,11 @@ extension Scanner {
             return remember(.resetAll)
         }
         let key = token.key
-        guard let name = spelledName() else { return }
+        guard let name = spelledName() else { return malformed() }
         if Self.isRole(key) || lastWordIsAuthorization { result.effects.insert(.role) }
-        if Self.isTransactionSetting(key) { result.refuse(.transactionMayWrite) }
+        if Self.isTransactionSetting(key) || previous.keyword == .level {
+            result.refuse(.transactionMayWrite)
+        }
         remember(.reset(name: name))
     }
 
@@ -169,7 +172,7 @@ extension Scanner {
             return remember(.showAll)
         }
         let key = token.key
-        guard let name = spelledName() else { return }
+        guard let name = spelledName() else { return malformed() }
         if asksForPrimary(key) { result.refuse(.asksForPrimary) }
         remember(.show(name: name))
     }
@@ -201,7 +204,7 @@ extension Scanner {
         case .plans: discarded(.discardPlans)
         case .sequences: discarded(.discardSequences)
         case .temp, .temporary: discarded(.discardTemporary)
-        default: break
+        default: malformed()
         }
     }
 

@@ -74,7 +74,7 @@ extension Scanner {
         switch token.keyword {
         case .select, .values, .table, .with: scan()
         case .insert, .update, .delete, .merge: scan()
-        default: break
+        default: malformed()
         }
     }
 }
@@ -113,13 +113,13 @@ extension Scanner {
         advance()
         if token.keyword == .transaction { return prepareTransaction() }
         result.effects.insert(.sqlPrepare)
-        guard let name = acceptName() else { return }
+        guard let name = acceptName() else { return malformed() }
         if token.kind == .open {
             mode = .definition
             scanParenthesis()
             mode = .query
         }
-        guard accept(.as) else { return }
+        guard accept(.as) else { return malformed() }
         innerStatement()
         remember(.prepare(name: name))
     }
@@ -128,7 +128,7 @@ extension Scanner {
         advance()
         result.refuse(.executesPrepared)
         result.effects.insert(.sqlExecute)
-        guard let name = acceptName() else { return }
+        guard let name = acceptName() else { return malformed() }
         remember(.execute(name: name))
         scan()
     }
@@ -145,16 +145,18 @@ extension Scanner {
             remember(.deallocateAll)
         } else if let name = acceptName() {
             remember(.deallocate(name: name))
+        } else {
+            malformed()
         }
     }
 
     private mutating func declare() {
         advance()
         result.effects.insert(.cursor)
-        guard let name = acceptName() else { return }
+        guard let name = acceptName() else { return malformed() }
         while token.keyword != .cursor {
             // BINARY, INSENSITIVE, ASENSITIVE, SCROLL, NO SCROLL.
-            guard token.kind == .word, token.keyword != .none else { return }
+            guard token.kind == .word, token.keyword != .none else { return malformed() }
             advance()
         }
         advance()
@@ -162,13 +164,13 @@ extension Scanner {
         if token.keyword == .with || token.keyword == .without {
             isHeld = token.keyword == .with
             advance()
-            guard accept(.hold) else { return }
+            guard accept(.hold) else { return malformed() }
         }
         if isHeld {
             result.refuse(.heldCursor)
             result.effects.insert(.holdCursor)
         }
-        guard accept(.for) else { return }
+        guard accept(.for) else { return malformed() }
         innerStatement()
         remember(.declareCursor(name: name, hold: isHeld))
     }
@@ -185,6 +187,8 @@ extension Scanner {
                 remember(.closeAllCursors)
             } else if let name = acceptName() {
                 remember(.closeCursor(name: name))
+            } else {
+                malformed()
             }
             return
         }
@@ -202,11 +206,12 @@ extension Scanner {
             advance()
             return remember(.unlistenAll)
         }
-        guard let name = acceptName() else { return }
+        guard let name = acceptName() else { return malformed() }
         if command == .notify {
-            guard token.kind == .comma else { return }
+            guard !token.isTerminator else { return }
+            guard token.kind == .comma else { return malformed() }
             advance()
-            if token.isString { advanceOverString() }
+            if token.isString { advance() }
         } else {
             remember(command == .listen ? .listen(name: name) : .unlisten(name: name))
         }
@@ -220,11 +225,6 @@ extension Scanner {
         let range = token.range
         advance()
         return range
-    }
-
-    /// Consumes a string with the parts of it that follow on further lines.
-    mutating func advanceOverString() {
-        repeat { advance() } while token.kind == .string || token.kind == .escapedString
     }
 
     /// Keeps the command; `run` forgets it when it is not the whole text.
@@ -267,7 +267,7 @@ extension Scanner {
             statement()
             result.command = .none
         default:
-            guard token.kind == .open else { return }
+            guard token.kind == .open else { return malformed() }
             mode = runs ? .query : .planned
             scan()
         }
@@ -310,7 +310,7 @@ extension Scanner {
             second = Token()
             scanParenthesis()
         } else {
-            guard token.isName else { return }
+            guard token.isName else { return malformed() }
             mode = .planned
             while token.isName || token.kind == .dot {
                 if token.keyword == .from || token.keyword == .to { break }
@@ -334,10 +334,11 @@ extension Scanner {
         } else if accept(.to) {
             if copyToPipe() { remember(.copyToStdout) } else { result.refuse(.serverFile) }
         } else {
-            return
+            return malformed()
         }
+        guard !token.isTerminator else { return malformed() }
         mode = .definition
-        if !token.isTerminator { advance() }
+        advance()
         scan()
     }
 

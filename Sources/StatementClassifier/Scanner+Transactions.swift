@@ -36,7 +36,7 @@ extension Scanner {
 
     private mutating func acceptIdentifierString() -> Bool {
         guard token.isString else { return false }
-        advanceOverString()
+        advance()
         return true
     }
 

@@ -19,7 +19,9 @@ struct Scanner: ~Escapable {
     }
 
     var lexer: Lexer
-    let catalogue: Catalogue?
+    /// What the catalogue says of functions, relations and types.
+    let names: WordView<NameFacts>
+    let operators: WordView<Bool>
     var result = Classification()
     var mode = Mode.query
 
@@ -42,10 +44,11 @@ struct Scanner: ~Escapable {
     /// `CREATE RULE … DO (a; b)`.
     var semicolonsInParentheses = false
 
-    @_lifetime(copy lexer)
-    init(_ lexer: consuming Lexer, catalogue: Catalogue?) {
+    @_lifetime(copy lexer, copy names, copy operators)
+    init(_ lexer: consuming Lexer, names: WordView<NameFacts>, operators: WordView<Bool>) {
         self.lexer = lexer
-        self.catalogue = catalogue
+        self.names = names
+        self.operators = operators
     }
 
     mutating func run() {
@@ -156,11 +159,7 @@ extension Scanner {
                 if mode != .planned { result.effects.insert(.temporary) }
             }
         case .operation:
-            if let catalogue, catalogue.hasUnsafeOperators, mode != .planned,
-                catalogue.isUnsafeOperator(token.key)
-            {
-                result.refuse(.volatileOperator)
-            }
+            if mode != .planned, operators.find(token.key) { result.refuse(.volatileOperator) }
         case .invalid: malformed()
         default: break
         }
@@ -172,10 +171,12 @@ extension Scanner {
             || token.key.low == Self.temporaryPrefix && token.end - token.start > 8
     }
 
-    private static let temporaryPrefix = WordKey("pg_temp_".utf8).low
-    private static let statisticsPrefix = WordKey("pg_stat_".utf8).low
-    private static let blockStatisticsPrefix = WordKey("pg_stati".utf8).low
-    private static let blockStatisticsLetter = UInt8(ascii: "o")
+    /// `pg_temp_` as the first eight bytes of a key; a literal, since it is compared so often.
+    private static let temporaryPrefix: UInt64 = 0x70_67_5F_74_65_6D_70_5F
+    /// `pg_stat_`.
+    private static let statisticsPrefix: UInt64 = 0x70_67_5F_73_74_61_74_5F
+    /// `pg_stati`, of `pg_statio_…` and `pg_statistic`.
+    private static let blockStatisticsPrefix: UInt64 = 0x70_67_5F_73_74_61_74_69
 
     private mutating func word() {
         let keyword = token.meaning.keyword
@@ -189,9 +190,10 @@ extension Scanner {
     private mutating func keyword(_ keyword: Keyword) {
         switch keyword {
         case .into:
-            guard mode == .query else { return }
+            let isTarget = previous.keyword == .insert || previous.keyword == .merge
+            guard !isTarget, mode == .query || mode == .planned else { return }
             result.refuse(.selectInto)
-            result.changesSchema = true
+            result.changesSchema = mode == .query
         case .temp, .temporary:
             guard previous.keyword == .into || second.keyword == .into, mode != .planned else {
                 return
@@ -248,8 +250,9 @@ extension Scanner {
     /// The key of the bytes between the quotes of a string.
     func literal(_ token: Token) -> WordKey {
         var key = WordKey()
-        for index in (token.start + 1)..<max(token.end - 1, token.start + 1) {
-            key.append(WordKey.fold(lexer.byte(index)))
+        let start = token.start + 1
+        for index in start..<max(token.end - 1, start) {
+            key.append(WordKey.fold(lexer.byte(index)), at: index - start)
         }
         return key
     }
@@ -289,11 +292,10 @@ extension Scanner {
     mutating func name() {
         guard mode != .definition else { return }
         if isNodeRelation(token) { result.refuse(.nodeAnswer) }
-        let isAttribute = previous.kind == .dot && second.isName
-        if isAttribute, isVolatileAttribute() { result.refuse(.volatileFunction) }
-        guard let catalogue else { return }
-        let key = isAttribute ? WordKey(qualifier: second.key, name: token.key) : token.key
-        let facts = catalogue.facts(key)
+        if previous.kind == .dot, isVolatileAttribute() { result.refuse(.volatileFunction) }
+        let isQualified = previous.kind == .dot && second.isName
+        let key = isQualified ? WordKey(qualifier: second.key, name: token.key) : token.key
+        let facts = names.find(key)
         if facts.isDisjoint(with: .anyRelation) { return }
         if facts.contains(.primaryRelation) {
             result.refuse(.configured)
@@ -308,13 +310,14 @@ extension Scanner {
         if token.key.low == Self.statisticsPrefix { return token.end - token.start > 8 }
         guard token.key.low == Self.blockStatisticsPrefix else { return false }
         let offset = token.kind == .word ? 8 : 9
-        return WordKey.fold(lexer.byte(token.start + offset)) == Self.blockStatisticsLetter
+        return WordKey.fold(lexer.byte(token.start + offset)) == UInt8(ascii: "o")
     }
 
     /// `row.f` calls `f(row)` when the row has no such column (manual 8.16.5).
     private func isVolatileAttribute() -> Bool {
-        guard mode == .query, let catalogue, !lexer.parenthesisFollows() else { return false }
-        let facts = catalogue.facts(token.key)
+        guard mode == .query else { return false }
+        let facts = names.find(token.key)
         return facts.contains(.volatileFunction) && !facts.contains(.readFunction)
+            && !lexer.parenthesisFollows()
     }
 }

@@ -62,10 +62,9 @@ package enum SettingText {
         _ text: Span<UInt8>, _ range: Range<Int>, standardConformingStrings: Bool = true
     ) -> [UInt8]? {
         var lexer = lexer(text, range, standardConformingStrings: standardConformingStrings)
-        var token = lexer.next()
+        let token = lexer.next()
         guard token.isString else { return nil }
-        let value = strings(text, &token, &lexer, shift: range.lowerBound)
-        return token.kind == .end ? value : nil
+        return string(text, token, lexer, shift: range.lowerBound)
     }
 
     private static let spellings: [[UInt8]: [UInt8]] = {
@@ -86,13 +85,14 @@ package enum SettingText {
 }
 
 extension SettingText {
+    /// Without a table of words, since keywords make no difference here.
     @_lifetime(copy text)
     private static func lexer(
         _ text: Span<UInt8>, _ range: Range<Int>, standardConformingStrings: Bool = true
     ) -> Lexer {
         Lexer(
             text.extracting(range), plainStringsEscape: !standardConformingStrings,
-            words: WordMeaning.table)
+            words: WordView(Span(), absent: WordMeaning()))
     }
 
     /// One element of a value list; leaves the token behind it in `token`.
@@ -100,7 +100,10 @@ extension SettingText {
         _ text: Span<UInt8>, _ token: inout Token, _ lexer: inout Lexer, shift: Int
     ) -> [UInt8]? {
         switch token.kind {
-        case .string, .escapedString: return strings(text, &token, &lexer, shift: shift)
+        case .string, .escapedString:
+            let value = string(text, token, lexer, shift: shift)
+            token = lexer.next()
+            return value
         case .word, .quoted, .quotedCased:
             let name = identifier(text, token, shift: shift, folded: false)
             token = lexer.next()
@@ -139,20 +142,14 @@ extension SettingText {
         return bytes
     }
 
-    /// A string and those that continue it; leaves the token behind them in `token`.
-    private static func strings(
-        _ text: Span<UInt8>, _ token: inout Token, _ lexer: inout Lexer, shift: Int
+    /// The value of a string token, the parts that continue it included.
+    private static func string(
+        _ text: Span<UInt8>, _ token: Token, _ lexer: borrowing Lexer, shift: Int
     ) -> [UInt8]? {
-        var value: [UInt8] = []
-        while token.isString {
-            var decoder = StringDecoder(
-                text.extracting((shift + token.start)..<(shift + token.end)),
-                plainStringsEscape: lexer.plainStringsEscape)
-            guard let part = decoder.decode() else { return nil }
-            value += part
-            token = lexer.next()
-        }
-        return value
+        var decoder = StringDecoder(
+            text.extracting((shift + token.start)..<(shift + token.end)),
+            plainStringsEscape: lexer.plainStringsEscape)
+        return decoder.decode()
     }
 
     /// As `quote_identifier`: in quotes unless it is a plain lower-case name and no keyword.

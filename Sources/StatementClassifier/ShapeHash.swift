@@ -12,7 +12,7 @@ extension StatementClassifier {
         let looked = min(text.count, maximumLength)
         var lexer = Lexer(
             text.extracting(..<looked), plainStringsEscape: !standardConformingStrings,
-            words: words)
+            words: words.view)
         var hash: UInt64 = 0
         var previous = Token.Kind.start
         var second = Token.Kind.start

@@ -41,8 +41,11 @@ package struct StatementClassifier: Sendable {
         if text.count > maximumLength { return .opaque(.tooLong) }
         if !encodingIsSafe, !Self.isASCII(text) { return .opaque(.unsafeEncoding) }
         let lexer = Lexer(
-            text, plainStringsEscape: !standardConformingStrings, words: words)
-        var scanner = Scanner(lexer, catalogue: catalogue)
+            text, plainStringsEscape: !standardConformingStrings, words: words.view)
+        // Held here, because a span may not outlive the access to a property of a class.
+        let names = catalogue?.names ?? Self.noNames
+        let operators = catalogue?.operators ?? Self.noOperators
+        var scanner = Scanner(lexer, names: names.view, operators: operators.view)
         scanner.run()
         return scanner.result
     }
@@ -57,6 +60,9 @@ package struct StatementClassifier: Sendable {
             bytes, catalogue: catalogue, standardConformingStrings: standardConformingStrings,
             encodingIsSafe: encodingIsSafe)
     }
+
+    private static let noNames = WordTable(absent: NameFacts(), capacity: 0)
+    private static let noOperators = WordTable(absent: false, capacity: 0)
 
     private static func isASCII(_ text: Span<UInt8>) -> Bool {
         var all: UInt8 = 0

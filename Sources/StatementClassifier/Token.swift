@@ -33,11 +33,29 @@ struct Token: Sendable {
         case end
     }
 
-    var kind = Kind.start
-    var meaning = WordMeaning()
-    var start = 0
-    var end = 0
+    // The order and sizes make 32 bytes without a gap, which are copied as two words of 16.
     var key = WordKey()
+    private var first: UInt32 = 0
+    private var last: UInt32 = 0
+    var meaning = WordMeaning()
+    var kind = Kind.start
+    private var padding: (UInt8, UInt8, UInt8) = (0, 0, 0)
+
+    init() {}
+
+    @inline(__always)
+    init(kind: Kind, start: Int, end: Int, key: WordKey, meaning: WordMeaning) {
+        self.key = key
+        first = UInt32(truncatingIfNeeded: start)
+        last = UInt32(truncatingIfNeeded: end)
+        self.meaning = meaning
+        self.kind = kind
+    }
+
+    @inline(__always)
+    var start: Int { Int(first) }
+    @inline(__always)
+    var end: Int { Int(last) }
 
     @inline(__always)
     var isName: Bool { kind == .word || kind == .quoted || kind == .quotedCased }

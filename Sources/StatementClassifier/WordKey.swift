@@ -8,13 +8,16 @@
 struct WordKey: Equatable, Sendable {
     var low: UInt64 = 0
     var high: UInt64 = 0
-    private var count: UInt8 = 0
 
     init() {}
 
     /// The key of a whole name; only ASCII letters are folded, as PostgreSQL does in UTF-8.
     init(_ name: some Sequence<UInt8>) {
-        for byte in name { append(Self.fold(byte)) }
+        var count = 0
+        for byte in name {
+            append(Self.fold(byte), at: count)
+            count += 1
+        }
     }
 
     /// The key of `qualifier.name`.
@@ -23,16 +26,16 @@ struct WordKey: Equatable, Sendable {
         high = Self.mix(name.high, qualifier.low) ^ 0x2E2E_2E2E_2E2E_2E2E
     }
 
+    /// Adds the byte with the given index in the word.
     @inline(__always)
-    mutating func append(_ byte: UInt8) {
-        if count < 8 {
+    mutating func append(_ byte: UInt8, at index: Int) {
+        if index < 8 {
             low = low << 8 | UInt64(byte)
-        } else if count < 16 {
+        } else if index < 16 {
             high = high << 8 | UInt64(byte)
         } else {
             high = Self.mix(high ^ UInt64(byte), low)
         }
-        count = count &+ (count < 255 ? 1 : 0)
     }
 
     /// Folds an upper-case ASCII letter.
@@ -46,49 +49,48 @@ struct WordKey: Equatable, Sendable {
     }
 
     @inline(__always)
-    var hash: UInt64 { Self.mix(low, high) }
+    var hash: UInt64 {
+        let mixed = Self.mix(low, high)
+        return mixed ^ mixed >> 29
+    }
 
+    @inline(__always)
     static func == (left: WordKey, right: WordKey) -> Bool {
-        left.low == right.low && left.high == right.high
+        (left.low ^ right.low) | (left.high ^ right.high) == 0
     }
 }
 
 /// An open-addressed table from word to value, built once and then only read.
 struct WordTable<Value: Sendable>: Sendable {
-    private struct Slot: Sendable {
+    struct Slot: Sendable {
         var key = WordKey()
         var value: Value
     }
 
-    private var slots: [Slot]
-    private var shift: UInt64
+    private(set) var slots: [Slot]
     private let absent: Value
-    private(set) var count = 0
+    private var count = 0
 
     init(absent: Value, capacity: Int) {
-        var bits: UInt64 = 4
-        while 1 << bits < capacity * 2 { bits += 1 }
+        var size = 16
+        while size < capacity * 2 { size *= 2 }
         self.absent = absent
-        shift = 64 - bits
-        slots = Array(repeating: Slot(value: absent), count: 1 << Int(bits))
+        slots = Array(repeating: Slot(value: absent), count: size)
     }
 
-    @inline(__always)
-    func find(_ key: WordKey) -> Value {
-        var index = Int(truncatingIfNeeded: (key.hash &* 0x9E37_79B9_7F4A_7C15) >> shift)
-        while true {
-            let slot = slots[index]
-            if slot.key == key { return slot.value }
-            if slot.key == WordKey() { return absent }
-            index = (index + 1) & (slots.count - 1)
-        }
+    /// What the lexer and scanner hold: a span, because each use of an array could count references.
+    var view: WordView<Value> {
+        @_lifetime(borrow self)
+        borrowing get { WordView(slots.span, absent: absent) }
     }
+
+    func find(_ key: WordKey) -> Value { view.find(key) }
 
     /// Changes the value of a word, which starts as `absent`; grows before it gets crowded.
     mutating func update(_ key: WordKey, _ change: (inout Value) -> Void) {
         if key == WordKey() { return }
         if count * 2 >= slots.count { grow() }
-        var index = Int(truncatingIfNeeded: (key.hash &* 0x9E37_79B9_7F4A_7C15) >> shift)
+        var index = Int(truncatingIfNeeded: key.hash) & (slots.count - 1)
         while slots[index].key != key {
             if slots[index].key == WordKey() {
                 slots[index].key = key
@@ -106,5 +108,29 @@ struct WordTable<Value: Sendable>: Sendable {
             larger.update(slot.key) { $0 = slot.value }
         }
         self = larger
+    }
+}
+
+/// A `WordTable` for as long as one text is read.
+struct WordView<Value: Sendable>: ~Escapable {
+    private let slots: Span<WordTable<Value>.Slot>
+    private let absent: Value
+
+    @_lifetime(copy slots)
+    init(_ slots: Span<WordTable<Value>.Slot>, absent: Value) {
+        self.slots = slots
+        self.absent = absent
+    }
+
+    @inline(__always)
+    func find(_ key: WordKey) -> Value {
+        if slots.isEmpty { return absent }
+        var index = Int(truncatingIfNeeded: key.hash) & (slots.count - 1)
+        while true {
+            let slot = slots[index]
+            if slot.key == key { return slot.value }
+            if slot.key == WordKey() { return absent }
+            index = (index + 1) & (slots.count - 1)
+        }
     }
 }

@@ -28,15 +28,25 @@ enum FunctionClass: UInt8, Sendable {
     case asksForPrimary
 }
 
-/// Everything that is known in advance about one word.
+/// Everything that is known in advance about one word, in the 32 bits of a token that are for it.
 struct WordMeaning: Sendable {
     var keyword = Keyword.none
     var category = WordCategory.identifier
     var function = FunctionClass.unknown
-    /// A parenthesis after it belongs to the grammar: `OVER (`, `PARTITION BY (`.
-    var isConstruct = false
-    /// A relation whose rows describe one server (`pg_locks`).
-    var isNodeRelation = false
+    var traits: Traits = []
+
+    struct Traits: OptionSet, Sendable {
+        let rawValue: UInt8
+        /// A parenthesis after it belongs to the grammar: `OVER (`, `PARTITION BY (`.
+        static let construct = Traits(rawValue: 1)
+        /// A relation whose rows describe one server (`pg_locks`).
+        static let nodeRelation = Traits(rawValue: 2)
+    }
+
+    @inline(__always)
+    var isConstruct: Bool { traits.contains(.construct) }
+    @inline(__always)
+    var isNodeRelation: Bool { traits.contains(.nodeRelation) }
 
     /// The table of all words that PostgreSQL itself gives a meaning to.
     static let table: WordTable<WordMeaning> = {
@@ -56,15 +66,28 @@ struct WordMeaning: Sendable {
         for keyword in Keyword.allCases { each(keyword.rawValue) { $0.keyword = keyword } }
         each(BuiltinNames.readers) { $0.function = .reads }
         for (function, words) in sortedFunctions { each(words) { $0.function = function } }
-        each(constructs) { $0.isConstruct = true }
-        each(nodeRelations) { $0.isNodeRelation = true }
+        each(constructs) { $0.traits.insert(.construct) }
+        each(nodeRelations) { $0.traits.insert(.nodeRelation) }
         return table
     }()
+
+    /// Functions of PostgreSQL whose use, also inside other functions and views, is for the primary.
+    static let primaryFunctions: [String] = sortedFunctions.flatMap { function, words in
+        // What these two do depends on arguments; `statefulBody` finds the bad uses.
+        let isHarmless = function == .reads || function == .currentSetting
+        return isHarmless || function == .setConfig ? [] : names(words)
+    }
+
+    static let nodeRelationNames: [String] = names(nodeRelations)
+
+    private static func names(_ words: String) -> [String] {
+        words.split(whereSeparator: \.isWhitespace).map(String.init)
+    }
 
     /// Unreserved keywords that the grammar itself follows with a parenthesis.
     private static let constructs = """
         by over filter within rows range groups sets cube rollup columns second repeatable
-        materialized value passing first next escape nested using key keys
+        materialized value passing first next escape nested key keys varying operator
         """
 
     /// Relations that say what one server does at the moment, beside all `pg_stat_…`.
