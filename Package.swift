@@ -74,7 +74,8 @@ let package = Package(
         .testTarget(
             name: "ProxyRuntimeTests",
             dependencies: [
-                "ProxyRuntime", "ProxyCore", .product(name: "Logging", package: "swift-log"),
+                "ProxyRuntime", "ProxyCore", "StatementClassifier",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
         .testTarget(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CLibpq
-internal import Dispatch
+package import Dispatch
 package import ProxyCore
 
 /// One libpq connection of the service account, never blocking, with a timeout on everything.
@@ -123,10 +123,10 @@ package final class ControlConnection: @unchecked Sendable {
     private func flush() {
         guard let handle else { return }
         switch handle.flush() {
-        case .done: await(.readable)
+        case .done: wait(for: .readable)
         case .more:
-            await(.writable)
-            await(.readable)
+            wait(for: .writable)
+            wait(for: .readable)
         case .failed: fail(.lost(handle.errorMessage))
         }
     }
@@ -160,7 +160,7 @@ package final class ControlConnection: @unchecked Sendable {
         timer.schedule(deadline: .distantFuture)
         let query = current
         current = nil
-        if phase == .idle { await(.readable) }
+        if phase == .idle { wait(for: .readable) }
         query?.completion(result)
         if phase != .closed { startNext() }
     }
@@ -183,7 +183,7 @@ package final class ControlConnection: @unchecked Sendable {
         attempt += 1
         let (attempt, queue) = (attempt, queue)
         HostAddress.resolve(host) { [weak self] result in
-            queue.async { self?.resolved(result, attempt) }
+            queue.async { [weak self] in self?.resolved(result, attempt) }
         }
     }
 
@@ -198,15 +198,15 @@ package final class ControlConnection: @unchecked Sendable {
             self.handle = handle
             phase = .connecting
             // libpq's rule: before the first poll, behave as if it had said "writing".
-            handle.isBroken ? fail(handle.connectFault) : await(.writable)
+            handle.isBroken ? fail(handle.connectFault) : wait(for: .writable)
         }
     }
 
     private func goOnConnecting() {
         guard let handle else { return }
         switch handle.poll() {
-        case .reading: await(.readable)
-        case .writing: await(.writable)
+        case .reading: wait(for: .readable)
+        case .writing: wait(for: .writable)
         case .done:
             handle.becomeNonBlocking()
             send()
@@ -240,7 +240,7 @@ package final class ControlConnection: @unchecked Sendable {
 
     // MARK: Readiness
 
-    private func await(_ readiness: SocketWatch.Readiness) {
+    private func wait(for readiness: SocketWatch.Readiness) {
         guard let descriptor = handle?.socket, descriptor >= 0 else {
             return fail(.lost("no socket"))
         }
@@ -277,6 +277,6 @@ package final class ControlConnection: @unchecked Sendable {
         guard handle.consumeInput(), !handle.isBroken else {
             return fail(.lost(handle.errorMessage))
         }
-        await(.readable)
+        wait(for: .readable)
     }
 }

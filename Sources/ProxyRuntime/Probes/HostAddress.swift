@@ -18,13 +18,13 @@ enum HostAddress {
 
     private static func isNumeric(_ host: String) -> Bool {
         var address = in6_addr()
-        return unsafe inet_pton(AF_INET, host, &address) == 1
-            || unsafe inet_pton(AF_INET6, host, &address) == 1
+        let isVersion4 = unsafe inet_pton(AF_INET, host, &address) == 1
+        let isVersion6 = unsafe inet_pton(AF_INET6, host, &address) == 1
+        return isVersion4 || isVersion6
     }
 
     private static func lookUp(_ host: String) -> Result<String, ControlFault> {
         var hints = unsafe addrinfo()
-        unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         unsafe hints.ai_flags = AI_ADDRCONFIG
         var list: UnsafeMutablePointer<addrinfo>?
         let code = unsafe getaddrinfo(host, nil, &hints, &list)

@@ -4,7 +4,7 @@ internal import CLibpq
 
 /// libpq's asynchronous calls, with their pointers kept inside; finished when it is let go.
 // Confined to the queue of the control connection that owns it.
-final class LibpqConnection {
+@safe final class LibpqConnection {
     enum Poll {
         case reading, writing, done, failed
     }
@@ -17,8 +17,8 @@ final class LibpqConnection {
 
     /// Begins to connect; nil when there is no memory for it.
     init?(_ parameters: [(String, String)]) {
-        let connection = Self.withCStrings(parameters.map { $0.0 }) { keys in
-            Self.withCStrings(parameters.map { $0.1 }) { values in
+        let connection = unsafe Self.withCStrings(parameters.map { $0.0 }) { keys in
+            unsafe Self.withCStrings(parameters.map { $0.1 }) { values in
                 unsafe PQconnectStartParams(keys, values, 0)
             }
         }
@@ -59,7 +59,7 @@ final class LibpqConnection {
     func becomeNonBlocking() { _ = unsafe PQsetnonblocking(connection, 1) }
 
     func send(_ text: String, _ parameters: [String?]) -> Bool {
-        Self.withCStrings(parameters) { values in
+        unsafe Self.withCStrings(parameters) { values in
             unsafe PQsendQueryParams(
                 connection, text, Int32(parameters.count), nil, values, nil, nil, 0) == 1
         }
@@ -117,7 +117,7 @@ final class LibpqConnection {
         }
         bytes.append(0)
         return unsafe bytes.withUnsafeBufferPointer { buffer in
-            let base = unsafe buffer.baseAddress
+            let base = buffer.baseAddress
             var pointers = unsafe offsets.map { offset in
                 unsafe offset.flatMap { unsafe base?.advanced(by: $0) }
             }
@@ -131,7 +131,7 @@ final class LibpqConnection {
 }
 
 /// One result of a query; cleared when it is let go.
-final class LibpqResult {
+@safe final class LibpqResult {
     private let result: OpaquePointer
 
     init(_ result: OpaquePointer) { unsafe self.result = result }
@@ -144,15 +144,16 @@ final class LibpqResult {
         case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: return nil
         default: break
         }
-        let sqlState = field(PG_DIAG_SQLSTATE)
-        let message = field(PG_DIAG_MESSAGE_PRIMARY)
+        let sqlState = field(UInt8(ascii: "C"))
+        let message = field(UInt8(ascii: "M"))
         guard let sqlState else { return .lost(message ?? "the connection was lost") }
         return .refused(sqlState: sqlState, message: message ?? "unknown error")
     }
 
     var rows: [[String?]] {
         let columns = unsafe PQnfields(result)
-        return (0..<unsafe PQntuples(result)).map { row in
+        let count = unsafe PQntuples(result)
+        return (0..<count).map { row in
             (0..<columns).map { column in value(row, column) }
         }
     }
@@ -164,8 +165,10 @@ final class LibpqResult {
         return unsafe String(cString: text)
     }
 
-    private func field(_ code: Int32) -> String? {
-        unsafe PQresultErrorField(result, code).map { unsafe String(cString: $0) }
+    /// One field of an error, by its letter in the protocol (`PG_DIAG_...`).
+    private func field(_ letter: UInt8) -> String? {
+        guard let text = unsafe PQresultErrorField(result, Int32(letter)) else { return nil }
+        return unsafe String(cString: text)
     }
 }
 

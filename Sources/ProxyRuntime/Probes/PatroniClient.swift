@@ -12,7 +12,7 @@ internal import Synchronization
 /// any; while nothing is asked, no thread is held. Answers come on that queue.
 // The multi handle and its transfers are touched on `queue` only, but for `curl_multi_wakeup`,
 // which libcurl allows from any thread.
-package final class PatroniClient: @unchecked Sendable {
+@safe package final class PatroniClient: @unchecked Sendable {
     /// Longer answers are cut off and count as failures.
     package static let bodyLimit = 1 << 20
     /// Requests under way at a time; one more fails at once.
@@ -43,9 +43,9 @@ package final class PatroniClient: @unchecked Sendable {
     private let queue = DispatchQueue(label: "martlet.patroni")
     private let inbox = Mutex(Inbox())
     private let multi: UnsafeMutableRawPointer?
-    private var transfers: [UnsafeMutableRawPointer: Transfer] = [:]
+    private var transfers: [UnsafeMutableRawPointer: Transfer] = unsafe [:]
 
-    private static let isLibraryReady: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+    private static let isLibraryReady = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
     package init(security: RestSecurity = RestSecurity()) {
         self.security = security
@@ -91,7 +91,7 @@ package final class PatroniClient: @unchecked Sendable {
             var running: Int32 = 0
             if let multi = unsafe multi {
                 _ = unsafe curl_multi_perform(multi, &running)
-                finishTransfers(multi)
+                unsafe finishTransfers(multi)
             }
             let isDone = inbox.withLock { inbox in
                 if inbox.underWay == 0 { inbox.isDriven = false }
@@ -109,7 +109,7 @@ package final class PatroniClient: @unchecked Sendable {
             return finish(request.completion, .failed("libcurl is not available"))
         }
         let transfer = Transfer(request.completion)
-        guard configure(unsafe handle, request, transfer),
+        guard unsafe configure(handle, request, transfer),
             unsafe curl_multi_add_handle(multi, handle) == CURLM_OK
         else {
             unsafe curl_easy_cleanup(handle)

@@ -149,7 +149,7 @@ package final class TopologyDriver: @unchecked Sendable {
                 case .failure(let fault): .sampleFailed(id, fault.sampleFailure)
                 }
             // Not from within the loop that asked.
-            self?.queue.async { self?.happened(event) }
+            self?.queue.async { [weak self] in self?.happened(event) }
         }
     }
 

@@ -17,7 +17,6 @@ struct TopologyNarrator {
                     "member found",
                     metadata: [
                         "member": "\(node.name)", "address": "\(node.host):\(node.port)",
-                        "role": "\(node.role.rawValue)",
                     ])
                 continue
             }
@@ -47,8 +46,8 @@ struct TopologyNarrator {
     ) {
         guard node.exclusion != before.exclusion, node.role != .primary else { return }
         if let exclusion = node.exclusion {
-            // A primary that becomes a replica passes through this; it is no news.
-            if exclusion == .notReplica { return }
+            // Only what ends is news; while a member is found out about, reasons follow quickly.
+            if before.exclusion != nil { return }
             logger.notice(
                 "member gets no reads",
                 metadata: [
