@@ -200,6 +200,8 @@ extension Pooler {
         // Its buffers belong to the pool of the shard that it came from.
         server.partial = ByteQueue(pool: bytes)
         server.output = ByteQueue(pool: bytes)
+        // It may have been named dirty there in the wake-up that gave it away; not here.
+        server.isDirty = false
         slots[Int(id.slot)].occupant = .server(server)
         let pool = pools[server.key] ?? ServerPool(key: server.key, policy: policy.pools.standard)
         pools[server.key] = pool
