@@ -81,7 +81,8 @@ let package = Package(
         .testTarget(
             name: "martletTests",
             dependencies: [
-                "martlet", "ProxyConfiguration", "ProxyCore", "StatementClassifier",
+                "martlet", "ProxyConfiguration", "ProxyCore", "ProxyRuntime",
+                "StatementClassifier",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ProxyCore
 internal import StatementClassifier
 
 /// What `martlet explain` says of one text.
@@ -9,9 +10,7 @@ struct ExplainReport: Equatable, Sendable {
     let isCatalogueKnown: Bool
 
     /// Effects that keep a session on one primary server until their cause ends.
-    static let pinning: SessionEffects = [
-        .temporary, .holdCursor, .advisoryLock, .listen, .sqlPrepare, .opaque, .discard,
-    ]
+    static let pinning = StateInspection.pinning
 
     init(_ text: String, catalogue: Catalogue?) {
         classification = StatementClassifier().classify(Array(text.utf8).span, catalogue: catalogue)
