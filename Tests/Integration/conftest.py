@@ -18,6 +18,7 @@ sys.dont_write_bytecode = True
 # These need the path above.
 from localcluster.cluster import Cluster, Settings  # noqa: E402
 from localcluster.ports import TEST  # noqa: E402
+from localcluster.processes import wait_until  # noqa: E402
 from localcluster.proxy import Martlet  # noqa: E402
 from psycopg import sql  # noqa: E402
 from support.endpoint import DATABASE, PASSWORD, USER, Endpoint  # noqa: E402
@@ -61,7 +62,8 @@ def cluster():
     """Three nodes that stream, with the tests' database."""
     keep = "MARTLET_TEST_KEEP" in os.environ
     running = Cluster.load("test")
-    if running and keep and running.etcd.alive and running.healthy():
+    if running and keep and running.etcd.alive:
+        wait_until("the kept cluster", running.healthy, 60)
         yield running
         return
     if running:

@@ -15,19 +15,16 @@ WRITE = "UPDATE items SET value = value + 1 WHERE id = %s RETURNING value"
 @contextlib.contextmanager
 def apply_delay(cluster, delays):
     """Makes replicas replay commits late: {name: delay}."""
+    question = "SELECT setting::integer FROM pg_settings WHERE name = 'recovery_min_apply_delay'"
     try:
         for name, delay in delays.items():
-            cluster.run(f"ALTER SYSTEM SET recovery_min_apply_delay = '{delay}'", name)
-            cluster.run("SELECT pg_reload_conf()", name)
-            wait_until(
-                "the delay", lambda name=name: cluster.run(
-                    "SELECT setting <> '0' FROM pg_settings"
-                    " WHERE name = 'recovery_min_apply_delay'", name)[0][0], 30)
+            cluster.configure_recovery(name, {"recovery_min_apply_delay": delay})
+            wait_until("the delay", lambda name=name: cluster.run(question, name)[0][0] > 0, 60)
         yield
     finally:
         for name in delays:
-            cluster.run("ALTER SYSTEM RESET recovery_min_apply_delay", name)
-            cluster.run("SELECT pg_reload_conf()", name)
+            cluster.configure_recovery(name, None)
+            wait_until("no delay", lambda name=name: cluster.run(question, name)[0][0] == 0, 60)
         cluster.wait_replayed()
 
 

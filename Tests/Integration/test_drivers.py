@@ -173,7 +173,7 @@ def test_pgbench(cluster, martlet, mode):
             assert f"processed: {64 * transactions}/{64 * transactions}" in done.stdout
             assert "failed transactions: 0 " in done.stdout
         with martlet.connect() as connection:
-            connection.execute("SET martlet.route = primary")
+            connection.execute("SET martlet.route = 'primary'")
             sums = connection.execute(
                 "SELECT (SELECT count(*) FROM pgbench_history),"
                 " (SELECT sum(delta) FROM pgbench_history) = (SELECT sum(abalance) FROM"

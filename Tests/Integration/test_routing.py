@@ -126,7 +126,7 @@ def test_a_multi_statement_query_of_reads_stays_on_one_replica(martlet, replica_
 
 @pytest.mark.parametrize("spelling", [
     "SET martlet.route = 'primary'",
-    "SET martlet.route TO primary",
+    'SET martlet.route TO "primary"',
     "set session martlet.route='primary'",
     "SELECT set_config('martlet.route', 'primary', false)",
 ])

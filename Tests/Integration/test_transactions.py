@@ -57,7 +57,7 @@ def test_a_transaction_is_atomic(martlet):
     with martlet.connect() as one, martlet.connect() as other:
         with one.transaction():
             one.execute("INSERT INTO journal VALUES (-3, 1)")
-            other.execute("SET martlet.route = primary")
+            other.execute("SET martlet.route = 'primary'")
             assert value(other, "SELECT count(*) FROM journal WHERE client = -3") == 0
             one.execute("INSERT INTO journal VALUES (-3, 2)")
         assert value(other, "SELECT count(*) FROM journal WHERE client = -3") == 2

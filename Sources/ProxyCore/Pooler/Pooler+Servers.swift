@@ -197,9 +197,13 @@ extension Pooler {
         let id = takeSlot()
         server.id = id
         server.phase = .leased
+        // It may still stand in the other shard's list of what has output; all of that is sent.
+        server.isDirty = false
         // Its buffers belong to the pool of the shard that it came from.
         server.partial = ByteQueue(pool: bytes)
         server.output = ByteQueue(pool: bytes)
+        // It may have been named dirty there in the wake-up that gave it away; not here.
+        server.isDirty = false
         slots[Int(id.slot)].occupant = .server(server)
         let pool = pools[server.key] ?? ServerPool(key: server.key, policy: policy.pools.standard)
         pools[server.key] = pool

@@ -53,7 +53,7 @@ package final class ProxyServer: Sendable {
             lifetime: configuration.policy.authentication.secretLifetime, queue: queue,
             logger: logger, clock: clock)
         catalogues = CatalogueStore(
-            account: account, routing: configuration.policy.routing, queue: queue,
+            query: CatalogueQueries.snapshot, account: account, routing: configuration.policy.routing, queue: queue,
             logger: logger, clock: clock,
             onChange: { database, catalogue in
                 outlet.server?.shards.publish(catalogue, database: database)
@@ -277,6 +277,12 @@ extension LoopCounters {
         self.init()
         wakeups = Int(clamping: loop.wakeUps)
         reads = Int(clamping: loop.reads)
+        emptyReads = Int(clamping: loop.emptyReads)
         sends = Int(clamping: loop.sends)
+        bytesReceived = Int(clamping: loop.bytesRead)
+        bytesSent = Int(clamping: loop.bytesSent)
+        blocks = Int(clamping: loop.blocks)
+        accepted = Int(clamping: loop.accepted)
+        refusedMail = Int(clamping: loop.refusedMail)
     }
 }

@@ -195,9 +195,14 @@ class Cluster:
         primary = self.primary()
         if primary is None or [member["name"] for member in leaders] != [primary]:
             return False
-        question = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
+        # By name: pg_basebackup of a node that is still being made streams, too.
+        question = (
+            "SELECT count(*) FROM pg_stat_replication"
+            " WHERE state = 'streaming' AND application_name = ANY (%s)"
+        )
         with contextlib.suppress(psycopg.OperationalError):
-            return self.run(question, primary)[0][0] == self.settings.nodes - 1
+            found = self.run(question, primary, parameters=(self.names,))
+            return found[0][0] == self.settings.nodes - 1
         return False
 
     def members(self):
@@ -277,6 +282,14 @@ class Cluster:
         if status != 200:
             raise Failure(f"Patroni refused the configuration: {status} {text}")
 
+    def configure_recovery(self, name, settings):
+        """Gives one node recovery settings of its own; Patroni takes away what others set."""
+        index = self.names.index(name)
+        self._write_node(index, settings)
+        status, text = http(f"{self.patroni_url(index)}/reload", {}, "POST", timeout=10)
+        if status not in (200, 202):
+            raise Failure(f"Patroni refused to reload: {status} {text}")
+
     def _is_first_primary(self):
         self.patroni[0].require_alive()
         return self._is_primary(0)
@@ -306,13 +319,20 @@ class Cluster:
         (self.directory / "nodes").chmod(0o700)
         for index, name in enumerate(self.names):
             path = self.directory / "nodes" / f"{name}.yml"
-            path.write_text(yaml.safe_dump(self._node(index), sort_keys=False))
+            self._write_node(index)
             if os.geteuid() == 0:
                 os.chown(path, account.pw_uid, account.pw_gid)
         state = self.directory / "cluster.json"
         state.touch(mode=0o600)
         state.chmod(0o600)
         state.write_text(json.dumps(asdict(self.settings), indent=1))
+
+    def _write_node(self, index, recovery=None):
+        settings = self._node(index)
+        if recovery:
+            settings["postgresql"]["recovery_conf"] = recovery
+        path = self.directory / "nodes" / f"{self.names[index]}.yml"
+        path.write_text(yaml.safe_dump(settings, sort_keys=False))
 
     def _start_etcd(self):
         client = f"http://127.0.0.1:{self.settings.ports.etcd}"

@@ -51,7 +51,7 @@ def size(count):
     return f"{count:.1f} GB"
 
 
-def bar(value, largest, width=18):
+def bar(value, largest, width=12):
     """A bar whose full length is the largest value seen."""
     filled = round(width * value / largest) if largest > 0 else 0
     return "█" * filled + "·" * (width - filled)
@@ -175,8 +175,9 @@ def watch(cluster, martlet, ending):
             print("\n".join(view.frame()), flush=True)
             time.sleep(5)
         return
-    # The alternate screen, without a cursor; the terminal is as before when the view ends.
-    sys.stdout.write("\x1b[?1049h\x1b[?25l")
+    # The alternate screen, without a cursor and with long lines cut off; the terminal is as
+    # before when the view ends.
+    sys.stdout.write("\x1b[?1049h\x1b[?25l\x1b[?7l")
     try:
         while cluster.etcd.alive:
             rows = shutil.get_terminal_size().lines
@@ -186,5 +187,5 @@ def watch(cluster, martlet, ending):
             sys.stdout.flush()
             time.sleep(1)
     finally:
-        sys.stdout.write("\x1b[?25h\x1b[?1049l")
+        sys.stdout.write("\x1b[?7h\x1b[?25h\x1b[?1049l")
         sys.stdout.flush()
