@@ -155,7 +155,9 @@ package final class PoolerDriver: ShardHandler {
                 if drained && !table.state(of: id).contains(.ending) {
                     table.remove(.readable, of: id)
                 }
-                feed(count, from: id, now: now)
+                // Session positions need a time at which these bytes were here for certain; the
+                // wake-up may have begun before the server wrote them.
+                feed(count, from: id, now: MonotonicClock.now)
             case .nothing:
                 statistics.emptyReads += 1
                 return table.remove(.readable, of: id)

@@ -44,7 +44,8 @@ package final class CatalogueStore: @unchecked Sendable {
     /// `query` gives rows of (kind, name), as `Catalogue` takes them. `onChange` is called on the
     /// queue with every new snapshot, and with nil when one is dropped.
     package init(
-        query: String, account: ControlAccount, routing: RoutingPolicy, queue: DispatchQueue, logger: Logger,
+        query: String = CatalogueQueries.snapshot, account: ControlAccount,
+        routing: RoutingPolicy, queue: DispatchQueue, logger: Logger,
         clock: @escaping @Sendable () -> Instant,
         onChange: @escaping @Sendable (String, Catalogue?) -> Void
     ) {
