@@ -48,11 +48,10 @@ extension Settings {
         Setting(
             "patroni.urls", \.patroniURLs, .list(of: .patroniURL),
             "REST addresses of one or more members; the others are discovered."
-        ).restart.example("[http://127.0.0.1:8008]"),
+        ).example("[http://127.0.0.1:8008]"),
         Setting(
             "patroni.dns", \.patroniDNS, .optional(.address("address", defaultPort: 8008)),
-            "Instead of urls: a name that resolves to every member, and Patroni's port."
-        ).restart,
+            "Instead of urls: a name that resolves to every member, and Patroni's port."),
         Setting(
             "patroni.probe_interval", \.policy.topology.probeInterval,
             .length(.milliseconds(50)...(.seconds(60))), "Between two probes of a member."),

@@ -59,18 +59,16 @@ package final class Catalogue: Sendable {
         self.operators = operators
     }
 
-    /// The keys that a name is found by: as it stands, and its last part for any schema.
+    /// The keys that a name is found by: as it stands, and without its schema.
     ///
-    /// A name may hold dots of its own, so each dot is taken for the separator once.
+    /// The schema ends at the first dot: tables with a dot in their name are rare, and schemas
+    /// with one rarer still.
     private static func keys(of name: String, bareToo: Bool) -> [WordKey] {
         let bytes = Array(name.utf8)
-        var keys = [WordKey(bytes)]
-        for (index, byte) in bytes.enumerated() where byte == UInt8(ascii: ".") {
-            let last = WordKey(bytes[(index + 1)...])
-            if bareToo { keys.append(last) }
-            keys.append(WordKey(qualifier: WordKey(bytes[..<index]), name: last))
-        }
-        return keys
+        guard let dot = bytes.firstIndex(of: UInt8(ascii: ".")) else { return [WordKey(bytes)] }
+        let last = WordKey(bytes[(dot + 1)...])
+        let qualified = WordKey(qualifier: WordKey(bytes[..<dot]), name: last)
+        return bareToo ? [qualified, last] : [qualified]
     }
 }
 

@@ -71,6 +71,7 @@ extension Scanner {
         let valueStart = token.start
         // `INTERVAL '+02:00' HOUR TO MINUTE` is a value too, and the last token tells its end.
         while !token.isTerminator, token.kind != .invalid { advance() }
+        guard token.isTerminator else { return malformed() }
         remember(.set(name: name, value: valueStart..<previous.end, local: isLocal))
     }
 

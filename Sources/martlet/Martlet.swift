@@ -30,5 +30,5 @@ struct Martlet: AsyncParsableCommand {
             martlet settings lists them all.
             """,
         version: "martlet \(Version.text)",
-        subcommands: [Serve.self, Explain.self, Setup.self, Settings.self])
+        subcommands: [Serve.self, Check.self, Explain.self, Setup.self, Settings.self])
 }

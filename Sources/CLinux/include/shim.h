@@ -8,10 +8,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/un.h>
-#include <time.h>
 
 enum {
     martlet_epollin = EPOLLIN,
@@ -51,17 +49,17 @@ static inline int martlet_accept(int listener, struct sockaddr_storage *peer, so
     return accept4(listener, (struct sockaddr *)peer, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 static inline int martlet_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
+/* Declared here because <sys/timerfd.h> would make this module the owner of struct timespec. */
+struct itimerspec;
+extern int timerfd_create(int clock, int flags);
+extern int timerfd_settime(int timer, int flags, const struct itimerspec *at, struct itimerspec *);
+enum { martlet_tfd_nonblock = 04000, martlet_tfd_cloexec = 02000000, martlet_tfd_abstime = 1 };
 static inline int martlet_timerfd(void) {
-    return timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    return timerfd_create(1 /* CLOCK_MONOTONIC */, martlet_tfd_nonblock | martlet_tfd_cloexec);
 }
 /* Fires once at this absolute time of CLOCK_MONOTONIC. */
 static inline int martlet_timerfd_arm(int timer, uint64_t nanoseconds) {
-    struct itimerspec at = {.it_value = {.tv_sec = (time_t)(nanoseconds / 1000000000u),
-                                         .tv_nsec = (long)(nanoseconds % 1000000000u)}};
-    return timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, 0);
-}
-static inline uint64_t martlet_monotonic(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    const struct { int64_t interval[2], value[2]; } at = {
+        .value = {(int64_t)(nanoseconds / 1000000000u), (int64_t)(nanoseconds % 1000000000u)}};
+    return timerfd_settime(timer, martlet_tfd_abstime, (const struct itimerspec *)&at, 0);
 }

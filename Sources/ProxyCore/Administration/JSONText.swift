@@ -10,22 +10,26 @@ package struct JSONText {
 
     package mutating func beginObject() { open("{") }
     package mutating func endObject() { close("}") }
+    /// Begins an array that is a member of the present object.
     package mutating func beginArray(_ name: String) {
         key(name)
         open("[")
     }
     package mutating func endArray() { close("]") }
 
+    /// A string; null for none.
     package mutating func member(_ name: String, _ value: String?) {
         key(name)
         put(value.map(Self.quoted) ?? "null")
     }
 
+    /// A whole number; null for none.
     package mutating func member(_ name: String, _ value: UInt64?) {
         key(name)
         put(value.map { "\($0)" } ?? "null")
     }
 
+    /// A truth value.
     package mutating func member(_ name: String, _ value: Bool) {
         key(name)
         put(value ? "true" : "false")

@@ -2,6 +2,7 @@
 
 /// The topology as JSON, for `/topology` and for people.
 package enum TopologyDocument {
+    /// The media type of the document.
     package static let contentType = "application/json"
 
     /// One object; members in the order of their first sight.

@@ -14,11 +14,13 @@ package struct DurationHistogram: Sendable {
 
     package init() {}
 
+    /// Counts one that took so long.
     package mutating func record(_ span: Instant.Span) {
         buckets[Self.bucket(of: span)] &+= 1
         nanoseconds &+= span.nanoseconds
     }
 
+    /// Adds what another histogram counted.
     package mutating func add(_ other: DurationHistogram) {
         for index in buckets.indices { buckets[index] &+= other.buckets[index] }
         nanoseconds &+= other.nanoseconds
@@ -34,6 +36,7 @@ package struct DurationHistogram: Sendable {
         return sum
     }
 
+    /// How many were recorded.
     package var count: UInt64 { cumulative(Self.boundCount) }
 
     /// All durations together, in seconds.

@@ -4,12 +4,15 @@
 ///
 /// The manual (Metrics.md) names the same families; a test holds the two together.
 package struct MetricFamily: Sendable {
+    /// Prometheus' type of a family.
     package enum Kind: String, Sendable {
         case counter, gauge, histogram
     }
 
+    /// As it stands on the page.
     package let name: String
     package let kind: Kind
+    /// One sentence, for people.
     package let help: String
 
     private init(_ name: String, _ kind: Kind, _ help: String) {
@@ -97,11 +100,21 @@ package struct MetricFamily: Sendable {
     // MARK: The process
 
     static let bytes = MetricFamily(
-        "martlet_bytes_total", .counter, "Bytes moved, by peer and direction.")
+        "martlet_bytes_total", .counter, "Bytes received and sent, to clients and servers together."
+    )
+    static let accepted = MetricFamily(
+        "martlet_accepted_total", .counter, "Connections taken from the listeners.")
+    static let blocks = MetricFamily(
+        "martlet_blocked_senders_total", .counter,
+        "Times that a sender was not read from because its receiver is slow.")
     static let loopWakeups = MetricFamily(
         "martlet_loop_wakeups_total", .counter, "Times that an event loop woke up.")
     static let loopCalls = MetricFamily(
-        "martlet_loop_calls_total", .counter, "Reads and sends on sockets.")
+        "martlet_loop_calls_total", .counter,
+        "Reads, reads that found nothing among them, and sends on sockets.")
+    static let refusedMail = MetricFamily(
+        "martlet_loop_mail_refused_total", .counter,
+        "Messages between event loops that found the mailbox full.")
     static let shards = MetricFamily("martlet_shards", .gauge, "Event loops.")
     static let logLinesDropped = MetricFamily(
         "martlet_log_lines_dropped_total", .counter, "Log lines lost because nobody took them.")
@@ -130,7 +143,8 @@ package struct MetricFamily: Sendable {
         servers, serverConnects, serverConnectErrors, serverEnds,
         replicaLagBytes, replicaLagSeconds, topologyPrimary, topologyTimeline, topologyVersion,
         topologyNodes, topologyEligible, nodeEligible, nodeWeight,
-        bytes, loopWakeups, loopCalls, shards, logLinesDropped, draining, buildInfo,
+        bytes, accepted, blocks, loopWakeups, loopCalls, refusedMail, shards, logLinesDropped,
+        draining, buildInfo,
         residentMemory, virtualMemory, openDescriptors, maximumDescriptors, cpu, startTime,
     ]
 }

@@ -4,10 +4,13 @@
 package struct MetricsPage: Sendable {
     /// The sum over all shards.
     package var statistics = ShardStatistics()
+    /// Names the nodes; what was counted for a member that left is not shown.
     package var topology = Topology()
     package var process = ProcessFigures()
+    /// Event loops.
     package var shards = 0
     package var logLinesDropped = 0
+    /// The process finishes its work and then ends.
     package var draining = false
     /// martlet's own version.
     package var version = ""
@@ -120,14 +123,16 @@ package struct MetricsPage: Sendable {
     private func writeTraffic(to page: inout PrometheusText) {
         let loop = statistics.loop
         page.begin(.bytes)
-        page.sample([("peer", "client"), ("direction", "received")], loop.clientBytesReceived)
-        page.sample([("peer", "client"), ("direction", "sent")], loop.clientBytesSent)
-        page.sample([("peer", "server"), ("direction", "received")], loop.serverBytesReceived)
-        page.sample([("peer", "server"), ("direction", "sent")], loop.serverBytesSent)
+        page.sample([("direction", "received")], loop.bytesReceived)
+        page.sample([("direction", "sent")], loop.bytesSent)
+        write(.accepted, loop.accepted, to: &page)
+        write(.blocks, loop.blocks, to: &page)
         write(.loopWakeups, loop.wakeups, to: &page)
         page.begin(.loopCalls)
         page.sample([("call", "read")], loop.reads)
+        page.sample([("call", "empty_read")], loop.emptyReads)
         page.sample([("call", "send")], loop.sends)
+        write(.refusedMail, loop.refusedMail, to: &page)
         write(.shards, shards, to: &page)
         write(.logLinesDropped, logLinesDropped, to: &page)
         write(.draining, draining ? 1 : 0, to: &page)
@@ -171,10 +176,15 @@ package struct MetricsPage: Sendable {
 
 /// What the operating system says of this process.
 package struct ProcessFigures: Equatable, Sendable {
+    /// Memory that is in RAM.
     package var residentBytes = 0
+    /// Memory that has addresses.
     package var virtualBytes = 0
+    /// Files and sockets.
     package var openDescriptors = 0
+    /// The soft limit.
     package var maximumDescriptors = 0
+    /// User and system time.
     package var cpuSeconds = 0.0
     /// Seconds since 1970.
     package var startTime = 0.0

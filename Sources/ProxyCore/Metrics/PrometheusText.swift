@@ -5,6 +5,7 @@
 /// A family is begun once, with its help and type, and all its samples follow it: the format
 /// forbids to come back to a family later, and this writer traps on it.
 package struct PrometheusText {
+    /// The media type of the format.
     package static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
     /// The page as far as it is written.
@@ -27,6 +28,7 @@ package struct PrometheusText {
         line([], value.sampleText)
     }
 
+    /// One sample; the labels keep their order.
     package mutating func sample(_ labels: [(String, String)], _ value: some SampleValue) {
         line(labels, value.sampleText)
     }

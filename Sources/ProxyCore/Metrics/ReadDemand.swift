@@ -22,6 +22,7 @@ package struct ReadDemand: Sendable {
     /// Up to where the level has been integrated.
     private var integrated: UInt64
 
+    /// No units yet; the first window begins here.
     package init(now: Instant) {
         start = now.nanoseconds
         integrated = now.nanoseconds
@@ -54,7 +55,8 @@ package struct ReadDemand: Sendable {
     /// The length of time that the buckets cover.
     private var window: UInt64 {
         let second = integrated / Self.bucketLength
-        let oldest = second >= UInt64(Self.bucketCount - 1) ? second - UInt64(Self.bucketCount - 1) : 0
+        let oldest =
+            second >= UInt64(Self.bucketCount - 1) ? second - UInt64(Self.bucketCount - 1) : 0
         return integrated - max(start, oldest * Self.bucketLength)
     }
 

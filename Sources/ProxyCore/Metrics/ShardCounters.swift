@@ -11,10 +11,15 @@ package struct ShardCounters: Sendable {
     package var pins = Tally<PinReason>()
     /// Pins that began.
     package var pinsBegun = Tally<PinReason>()
+    /// Units run again, unseen by their clients.
     package var retries = Tally<RetryReason>()
+    /// Logins that ended, well or not.
     package var logins = Tally<LoginResult>()
+    /// Errors that this proxy made up, not a server.
     package var errors = Tally<ErrorCause>()
+    /// Prepared statements wanted on a server.
     package var prepared = Tally<PreparedResult>()
+    /// Cancel requests of clients.
     package var cancels = Tally<CancelResult>()
     /// From routing to the last byte of the answer.
     package var readDurations = DurationHistogram()
@@ -54,6 +59,7 @@ package struct ShardCounters: Sendable {
         }
     }
 
+    /// Adds another shard's, node by node.
     package mutating func add(_ other: ShardCounters) {
         clients.add(other.clients)
         pins.add(other.pins)
@@ -79,12 +85,14 @@ package struct NodeCounters: Sendable {
     package var connects = 0
     /// Attempts that came to nothing.
     package var connectErrors = 0
+    /// Server connections that are no more.
     package var ends = Tally<ServerEnd>()
     private var reads = Tally<UnitTarget>()
     private var writes = Tally<UnitTarget>()
 
     package init() {}
 
+    /// Units of one class that were sent here while the node had this role.
     package func units(_ unit: UnitClass, _ target: UnitTarget) -> Int {
         switch unit {
         case .read: reads[target]
@@ -92,6 +100,7 @@ package struct NodeCounters: Sendable {
         }
     }
 
+    /// One more unit was sent here.
     package mutating func count(_ unit: UnitClass, _ target: UnitTarget) {
         switch unit {
         case .read: reads.count(target)
@@ -99,6 +108,7 @@ package struct NodeCounters: Sendable {
         }
     }
 
+    /// Adds what another shard counted for the node.
     package mutating func add(_ other: NodeCounters) {
         servers.add(other.servers)
         connects += other.connects

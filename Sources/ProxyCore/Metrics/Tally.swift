@@ -1,11 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A closed set of label values: an index for the hot path, a word for the page.
-package protocol MetricLabel: CaseIterable, RawRepresentable, Sendable where RawValue == Int {
-    /// The value of the label, as Prometheus shows it.
-    var label: String { get }
-}
-
 /// One integer for each case of a label; no heap, and an increment is one addition.
 package struct Tally<Label: MetricLabel>: Sendable {
     private var values = InlineArray<16, Int>(repeating: 0)
@@ -14,6 +8,7 @@ package struct Tally<Label: MetricLabel>: Sendable {
         precondition(Label.allCases.count <= values.count, "a label has at most 16 values")
     }
 
+    /// How many there are, or were, of one label.
     package subscript(label: Label) -> Int {
         get { values[label.rawValue] }
         set { values[label.rawValue] = newValue }
@@ -30,6 +25,7 @@ package struct Tally<Label: MetricLabel>: Sendable {
         values[new.rawValue] &+= 1
     }
 
+    /// Adds another tally, label by label.
     package mutating func add(_ other: Tally) {
         for index in values.indices { values[index] &+= other.values[index] }
     }

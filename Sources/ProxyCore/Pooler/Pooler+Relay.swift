@@ -102,13 +102,19 @@ extension Pooler {
                 let whole = bytes.extracting(0..<min(end, bytes.byteCount))
                 if acts {
                     act(header.kind, whole, server, now: now)
-                } else if take(header.kind, server, now: now) {
+                } else if take(
+                    header.kind, whole.extracting(MessageHeader.size..<whole.byteCount), server,
+                    now: now) {
                     server.passing = end - whole.byteCount
                     server.passingIsVisible = false
                 }
                 return Relay(count: whole.byteCount)
             }
-            guard take(header.kind, server, now: now) else { return Relay(count: bytes.byteCount) }
+            let body = bytes.extracting(
+                offset + MessageHeader.size..<min(end, bytes.byteCount))
+            guard take(header.kind, body, server, now: now) else {
+                return Relay(count: bytes.byteCount)
+            }
             offset = min(end, bytes.byteCount)
             if !isWhole {
                 server.passing = end - offset

@@ -6,7 +6,9 @@ internal import PostgresWire
 extension Pooler {
     /// Accounts for a message that is only passed on; false when it was not owed and the server
     /// is closed.
-    func take(_ kind: UInt8, _ server: ServerConnection, now: Instant) -> Bool {
+    func take(
+        _ kind: UInt8, _ body: RawSpan, _ server: ServerConnection, now: Instant
+    ) -> Bool {
         guard let first = server.replies.first, isOwed(kind, first.kind, server) else {
             violation(server, "an answer that nobody asked for (type \(kind))", now: now)
             return false
@@ -25,10 +27,21 @@ extension Pooler {
             server.client?.unit.sawCompletion = true
             if first.kind == .execute { _ = server.replies.removeFirst() }
         case BackendKind.copyInResponse: copyInStarted(server)
+        case BackendKind.dataRow where server.errand != .none:
+            keepRow(body, server)
         case BackendKind.copyOutResponse: server.copy = .outgoing
         default: break
         }
         return true
+    }
+
+    /// A row for martlet itself; so many of them cannot be meant.
+    private func keepRow(_ body: RawSpan, _ server: ServerConnection) {
+        guard server.errandRows.count < 1_000, let row = try? DataRow.parse(body: body) else {
+            server.errandError = ErrorResponse(.error, "XX000", "unexpected rows")
+            return
+        }
+        server.errandRows.append(row)
     }
 
     private func isOwed(

@@ -97,7 +97,9 @@ struct ReadRule {
 
     private func state(_ member: MemberRecord) -> String {
         if !member.isReachable(now, lifetime: sampleLifetime) { return "unreachable" }
-        guard let report = member.presentReport else { return "running (Patroni is silent)" }
+        guard let report = member.presentReport else {
+            return member.isRestSilent ? "running (Patroni is silent)" : "running"
+        }
         return report.replicationState == "streaming" && report.isRunning
             ? "streaming" : report.state
     }

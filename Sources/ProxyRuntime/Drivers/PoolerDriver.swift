@@ -241,6 +241,8 @@ package final class PoolerDriver: ShardHandler {
 
     /// Everything that the wake-up produced for one socket leaves in one send.
     private func flushDirty(now: Instant) {
+        // A socket that took bytes on its edge may have let its sender go on.
+        performEffects(now: now)
         while let id = pooler.nextDirty() {
             if table.holds(id) { flush(id) }
             performEffects(now: now)

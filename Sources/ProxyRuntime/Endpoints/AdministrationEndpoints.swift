@@ -6,7 +6,9 @@ package import ProxyCore
 package struct AdministrationEndpoints: Sendable {
     /// Gathers a page of metrics from all shards.
     package var metrics: @Sendable () async -> MetricsPage
+    /// The snapshot that the shards have.
     package var topology: @Sendable () -> Topology
+    /// Whether new clients should be sent here.
     package var readiness: @Sendable () -> Readiness
     /// Asks each shard for a sign of life.
     package var health: @Sendable () async -> Health

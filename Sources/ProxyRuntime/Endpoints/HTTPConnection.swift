@@ -7,12 +7,15 @@ internal import ProxyCore
 
 /// One client of the HTTP endpoint: its socket, what it asked so far, what it is still owed.
 ///
-///     readingHead ──▶ handling ──▶ writing ──▶ readingHead | lingering ──▶ closed
+///     readingHead ──▶ handling ──▶ writing ──▶ lingering ──▶ closed
+///          ▲                          │
+///          ╰──────── kept open ───────╯
 ///
 /// Confined to the endpoint's queue. It never blocks, and every phase has a deadline that the
 /// endpoint enforces. After a last answer it lingers: closing a socket with unread input would
 /// send a reset, and the client might never see the answer (RFC 9112, section 9.6).
 final class HTTPConnection {
+    /// Where it is in the picture above.
     enum Phase {
         case readingHead
         case handling
@@ -50,6 +53,7 @@ final class HTTPConnection {
     private var openSources = 0
     private let onReady: (Readiness) -> Void
 
+    /// What Dispatch says of the socket.
     enum Readiness {
         case readable, writable
     }

@@ -6,6 +6,7 @@ package import ProxyCore
 
 /// Bounds of the HTTP endpoint and its connections.
 package struct HTTPLimits: Equatable, Sendable {
+    /// The head of one request.
     package var head = HTTPHeadLimits()
     /// Connections at a time; a newcomer takes the place of one that is owed nothing.
     package var connections = 64
@@ -13,7 +14,9 @@ package struct HTTPLimits: Equatable, Sendable {
     package var headTimeout = Instant.Span.seconds(10)
     /// Between two requests.
     package var idleTimeout = Instant.Span.seconds(60)
+    /// For an answer to be made; then it is 503.
     package var handlerTimeout = Instant.Span.seconds(10)
+    /// For the client to take the answer.
     package var writeTimeout = Instant.Span.seconds(20)
     /// After the last answer, for the client to read it.
     package var lingerTimeout = Instant.Span.seconds(2)
@@ -36,6 +39,7 @@ package enum HTTPEndpointFault: Error, Equatable {
 /// in bytes and in time.
 // Unchecked: every stored property is either immutable or touched on `queue` only.
 package final class HTTPEndpoint: @unchecked Sendable {
+    /// Makes the answer to one request.
     package typealias Handler = @Sendable (HTTPRequest) async -> HTTPResponse
 
     /// Where it listens, with the port that the system chose where 0 was asked for.
@@ -64,6 +68,7 @@ package final class HTTPEndpoint: @unchecked Sendable {
         (listener, self.port) = try ListeningSocket.open(host: host, port: port)
     }
 
+    /// Begins to accept.
     package func start() {
         queue.async { [self] in
             let source = DispatchSource.makeReadSource(fileDescriptor: listener, queue: queue)
@@ -124,7 +129,8 @@ package final class HTTPEndpoint: @unchecked Sendable {
     private func admit(_ descriptor: Int32) {
         if connections.count >= limits.connections && !dropOldestExpendable() {
             let refusal = HTTPResponse(.serviceUnavailable)
-            ListeningSocket.sayGoodbye(refusal.encoded(isHead: false, keepsAlive: false), descriptor)
+            ListeningSocket.sayGoodbye(
+                refusal.encoded(isHead: false, keepsAlive: false), descriptor)
             return
         }
         let key = nextKey

@@ -2,6 +2,7 @@
 
 /// The head of a request, as much of it as the endpoints need.
 package struct HTTPRequest: Equatable, Sendable {
+    /// What these endpoints can be asked; every other method is refused.
     package enum Method: Equatable, Sendable {
         case get, head
     }
@@ -24,6 +25,7 @@ package struct HTTPRequest: Equatable, Sendable {
 
 /// What the bytes that arrived so far amount to.
 package enum HTTPParse: Equatable, Sendable {
+    /// Wait for more.
     case incomplete
     /// A whole head of `count` bytes.
     case request(HTTPRequest, count: Int)
@@ -33,9 +35,11 @@ package enum HTTPParse: Equatable, Sendable {
 
 /// Bounds of a request's head, in bytes.
 package struct HTTPHeadLimits: Equatable, Sendable {
+    /// The first line alone.
     package var requestLine = 4 << 10
     /// Request line and all fields together.
     package var head = 8 << 10
+    /// How many there may be.
     package var fields = 64
 
     package init() {}
@@ -164,7 +168,9 @@ private struct HTTPFields {
         case "transfer-encoding": announcesBody = true
         case "content-length":
             let digits = value.filter { $0 != " " && $0 != "\t" }
-            guard !digits.isEmpty, digits.utf8.allSatisfy({ 0x30...0x39 ~= $0 }) else { return false }
+            guard !digits.isEmpty, digits.utf8.allSatisfy({ 0x30...0x39 ~= $0 }) else {
+                return false
+            }
             if digits.contains(where: { $0 != "0" }) { announcesBody = true }
         case "connection":
             for option in value.split(whereSeparator: { ", \t".contains($0) }) {

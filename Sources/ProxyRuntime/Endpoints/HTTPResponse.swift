@@ -2,7 +2,9 @@
 
 /// A status that martlet's endpoints give.
 package struct HTTPStatus: Equatable, Sendable {
+    /// Three digits.
     package let code: Int
+    /// For people; RFC 9110 names it.
     package let reason: String
 
     private init(_ code: Int, _ reason: String) {

@@ -33,7 +33,9 @@ enum ListeningSocket {
 
     /// Sends what fits without waiting, and closes.
     static func sayGoodbye(_ bytes: [UInt8], _ descriptor: Int32) {
-        _ = unsafe bytes.withUnsafeBytes { unsafe martlet_send(descriptor, $0.baseAddress, $0.count) }
+        _ = unsafe bytes.withUnsafeBytes {
+            unsafe martlet_send(descriptor, $0.baseAddress, $0.count)
+        }
         shutdown(descriptor, Int32(SHUT_WR))
         close(descriptor)
     }
@@ -46,7 +48,8 @@ enum ListeningSocket {
         var on: Int32 = 1
         let size = socklen_t(MemoryLayout<Int32>.size)
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, size)
-        if unsafe bind(descriptor, info.ai_addr, info.ai_addrlen) == 0, listen(descriptor, 128) == 0 {
+        if unsafe bind(descriptor, info.ai_addr, info.ai_addrlen) == 0, listen(descriptor, 128) == 0
+        {
             return descriptor
         }
         let reason = errno

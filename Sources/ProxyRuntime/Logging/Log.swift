@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Dispatch
 internal import CLinux
+internal import Dispatch
 internal import Glibc
 package import Logging
 internal import Synchronization
 
 /// What is logged and how it looks; a reload may change it.
 package struct LogRules: Equatable, Sendable {
+    /// The least that is written.
     package var level = Logger.Level.info
     package var format = LogLine.Format.text
     /// Whether a statement's text may appear.
@@ -47,6 +48,7 @@ package final class Log: Sendable {
         Logger(label: label) { _ in ProxyLogHandler(log: self) }
     }
 
+    /// What holds now; a new value holds from the next line on.
     package var rules: LogRules {
         get { state.withLock { $0.rules } }
         set { state.withLock { $0.rules = newValue } }
@@ -55,8 +57,13 @@ package final class Log: Sendable {
     /// Lines lost so far.
     package var droppedLines: Int { state.withLock { $0.dropped } }
 
-    /// Queues one line.
+    /// Queues one line, if its level is wanted.
     package func write(_ line: LogLine) {
+        if line.level >= rules.level { append(line) }
+    }
+
+    /// Queues one line, whatever its level, without what nobody should read.
+    func append(_ line: LogLine) {
         let rules = rules
         var line = line
         line.message = LogRedaction.withoutCredentials(line.message)

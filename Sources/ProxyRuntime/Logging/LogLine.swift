@@ -5,6 +5,7 @@ internal import ProxyCore
 
 /// One event as it is written: a line of text or of JSON, whatever it contains.
 package struct LogLine: Equatable, Sendable {
+    /// How a line looks.
     package enum Format: Equatable, Sendable {
         case text, json
     }
@@ -16,6 +17,7 @@ package struct LogLine: Equatable, Sendable {
     /// In the order in which they are shown.
     package var fields: [Field]
 
+    /// A key and its value, as they came.
     package struct Field: Equatable, Sendable {
         package var key: String
         package var value: String
@@ -72,7 +74,8 @@ package struct LogLine: Equatable, Sendable {
     /// A value, in quotes where it would otherwise not end where it does.
     private static func value(_ value: String) -> String {
         let quoted = JSONText.quoted(value)
-        let isPlain = !value.isEmpty && quoted.utf8.count == value.utf8.count + 2
+        let isPlain =
+            !value.isEmpty && quoted.utf8.count == value.utf8.count + 2
             && !value.contains { $0 == "=" || $0.isWhitespace }
         return isPlain ? value : quoted
     }

@@ -4,6 +4,7 @@
 ///
 /// The last line of defence: whoever logs does not hand such things over to begin with.
 enum LogRedaction {
+    /// What stands where a secret was.
     static let mark = "[redacted]"
 
     /// A field as it may be shown; nil where it is left out.

@@ -31,7 +31,8 @@ package struct ProxyLogHandler: LogHandler {
         var fields = merged.sorted { $0.key < $1.key }
             .map { LogLine.Field($0.key, "\($0.value)") }
         if let error = event.error { fields.append(LogLine.Field("error", "\(error)")) }
-        log.write(
+        // Its logger has judged the level already, perhaps by one of its own.
+        log.append(
             LogLine(
                 time: Log.now, level: event.level, message: "\(event.message)", fields: fields))
     }

@@ -47,7 +47,8 @@ struct TopologyNarrator {
         guard node.exclusion != before.exclusion, node.role != .primary else { return }
         if let exclusion = node.exclusion {
             // Only what ends is news; while a member is found out about, reasons follow quickly.
-            if before.exclusion != nil { return }
+            // So is a replica that becomes the primary: that has a line of its own.
+            if before.exclusion != nil || exclusion == .notReplica { return }
             logger.notice(
                 "member gets no reads",
                 metadata: [

@@ -78,7 +78,9 @@ package enum GrantedCores {
     /// Cores on which the scheduler may run this process, from a list such as `0-3,8`.
     static func affinity(status: String) -> Int? {
         let lines = status.split(separator: "\n")
-        guard let line = lines.first(where: { $0.hasPrefix("Cpus_allowed_list:") }) else { return nil }
+        guard let line = lines.first(where: { $0.hasPrefix("Cpus_allowed_list:") }) else {
+            return nil
+        }
         var count = 0
         for range in line.dropFirst("Cpus_allowed_list:".count).split(separator: ",") {
             let bounds = range.split(whereSeparator: { $0 == "-" || $0.isWhitespace })

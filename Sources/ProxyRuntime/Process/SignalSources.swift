@@ -9,6 +9,7 @@ internal import Glibc
 /// because every send reports its own failure.
 // Unchecked: the sources are made in `init` and only cancelled after that; Dispatch locks them.
 package final class SignalSources: @unchecked Sendable {
+    /// What a signal asks for.
     package enum Request: Equatable, Sendable {
         /// Finish what runs, then end.
         case drain
@@ -23,8 +24,6 @@ package final class SignalSources: @unchecked Sendable {
 
     /// Takes the signals over; `perform` runs on the sources' own queue.
     package init(perform: @escaping @Sendable (Request) -> Void) {
-        // Dispatch sees signals beside their disposition: without this they would still kill.
-        for number in [SIGTERM, SIGINT, SIGHUP, SIGPIPE] { _ = signal(number, SIG_IGN) }
         for number in [SIGTERM, SIGINT] {
             watch(number) { [weak self] in
                 guard let self else { return }
@@ -33,6 +32,7 @@ package final class SignalSources: @unchecked Sendable {
             }
         }
         watch(SIGHUP) { perform(.reload) }
+        signal(SIGPIPE, SIG_IGN)
     }
 
     deinit { for source in sources { source.cancel() } }
@@ -40,7 +40,13 @@ package final class SignalSources: @unchecked Sendable {
     private func watch(_ number: Int32, _ perform: @escaping () -> Void) {
         let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
         source.setEventHandler(handler: perform)
+        let registered = DispatchSemaphore(value: 0)
+        source.setRegistrationHandler { registered.signal() }
         sources.append(source)
         source.activate()
+        // On Linux, Dispatch installs a handler of its own when it registers the source, which is
+        // later than now. Ignoring the signal until then would lose it, and ignoring it after that
+        // would replace the handler; so it does what it always does until the source is there.
+        registered.wait()
     }
 }

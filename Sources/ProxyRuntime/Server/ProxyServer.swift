@@ -277,6 +277,12 @@ extension LoopCounters {
         self.init()
         wakeups = Int(clamping: loop.wakeUps)
         reads = Int(clamping: loop.reads)
+        emptyReads = Int(clamping: loop.emptyReads)
         sends = Int(clamping: loop.sends)
+        bytesReceived = Int(clamping: loop.bytesRead)
+        bytesSent = Int(clamping: loop.bytesSent)
+        blocks = Int(clamping: loop.blocks)
+        accepted = Int(clamping: loop.accepted)
+        refusedMail = Int(clamping: loop.refusedMail)
     }
 }

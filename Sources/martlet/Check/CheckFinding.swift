@@ -24,7 +24,9 @@ struct CheckFinding: Equatable, Sendable {
     }
 
     /// It works, but.
-    static func warning(_ subject: String, _ detail: String, _ remedy: String) -> CheckFinding {
+    static func warning(
+        _ subject: String, _ detail: String, _ remedy: String? = nil
+    ) -> CheckFinding {
         CheckFinding(verdict: .warning, subject: subject, detail: detail, remedy: remedy)
     }
 

@@ -75,7 +75,8 @@ struct AdministrationTests {
     @Test func `a proxy that is not ready says why`() {
         var useless = Topology()
         useless.nodes = [
-            Self.node(0, .primary, exclusion: .notReplica), Self.node(1, .replica, exclusion: .lagging),
+            Self.node(0, .primary, exclusion: .notReplica),
+            Self.node(1, .replica, exclusion: .lagging),
         ]
         let cases: [(Bool, Bool, Topology, [String])] = [
             (false, false, Topology(), ["not listening yet", "the cluster has not been seen yet"]),

@@ -61,9 +61,11 @@ struct MetricsPageTests {
         let shard = ShardStatistics(counters: counters, readDemand: 1.25)
         page.statistics = .sum([shard, shard])
         let lines = Self.lines(page)
-        #expect(lines.contains(#"martlet_units_total{class="read",node="pg\"3",target="replica"} 4"#))
+        #expect(
+            lines.contains(#"martlet_units_total{class="read",node="pg\"3",target="replica"} 4"#))
         #expect(lines.contains(#"martlet_units_total{class="read",node="pg1",target="primary"} 2"#))
-        #expect(lines.contains(#"martlet_units_total{class="write",node="pg1",target="primary"} 2"#))
+        #expect(
+            lines.contains(#"martlet_units_total{class="write",node="pg1",target="primary"} 2"#))
         #expect(lines.contains("martlet_read_demand 2.5"))
     }
 
@@ -89,7 +91,8 @@ struct MetricsPageTests {
         #expect(lines.contains("martlet_held_units 1"))
         #expect(lines.contains(#"martlet_pins{reason="listen"} 1"#))
         #expect(lines.contains(#"martlet_servers{node="pg\"3",role="replica",state="active"} 1"#))
-        #expect(lines.contains(#"martlet_servers{node="pg\"3",role="replica",state="connecting"} 0"#))
+        #expect(
+            lines.contains(#"martlet_servers{node="pg\"3",role="replica",state="connecting"} 0"#))
     }
 
     @Test func `topology and lag are shown by node`() {

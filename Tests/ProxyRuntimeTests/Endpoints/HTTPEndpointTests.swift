@@ -10,7 +10,8 @@ import Testing
         limits: HTTPLimits = HTTPLimits(),
         handler: @escaping HTTPEndpoint.Handler = { HTTPResponse(.ok, "at \($0.path)\n") }
     ) throws -> HTTPEndpoint {
-        let endpoint = try HTTPEndpoint(host: "127.0.0.1", port: 0, limits: limits, handler: handler)
+        let endpoint = try HTTPEndpoint(
+            host: "127.0.0.1", port: 0, limits: limits, handler: handler)
         endpoint.start()
         return endpoint
     }
@@ -23,7 +24,9 @@ import Testing
 
     private static let get = "GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 
-    @Test func `a request gets its answer, with its length and the close it asked for`() async throws {
+    @Test func `a request gets its answer, with its length and the close it asked for`()
+        async throws
+    {
         let endpoint = try Self.endpoint()
         defer { endpoint.stop() }
         let answer = try await Self.ask(endpoint, Self.get)

@@ -21,7 +21,8 @@ struct LogTests {
         logger.warning("second", metadata: ["component": "own"])
         log.flush()
         let lines = pipe.readAll().split(separator: "\n").map { $0.split(separator: "Z ")[1] }
-        #expect(lines == ["info     first component=probe node=pg1", "warning  second component=own"])
+        #expect(
+            lines == ["info     first component=probe node=pg1", "warning  second component=own"])
     }
 
     @Test func `a reload changes level and format of loggers that are there already`() {
@@ -34,6 +35,16 @@ struct LogTests {
         let text = pipe.readAll()
         #expect(text.hasPrefix("{\"time\":"))
         #expect(text.hasSuffix("\"level\":\"debug\",\"message\":\"seen\"}\n"))
+    }
+
+    @Test func `a line below the level is not written, unless its logger has a level of its own`() {
+        let (log, pipe) = Self.piped()
+        log.write(LogLine(time: 0, level: .debug, message: "unseen"))
+        var chatty = log.logger()
+        chatty.logLevel = .trace
+        chatty.trace("seen")
+        log.flush()
+        #expect(pipe.readAll().hasSuffix("Z trace    seen\n"))
     }
 
     @Test func `secrets are not written, wherever they are`() {

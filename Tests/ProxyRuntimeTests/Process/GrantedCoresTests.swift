@@ -8,8 +8,10 @@ struct GrantedCoresTests {
         GrantedCores.count(affinity: affinity) { files[$0] }
     }
 
-    @Test(arguments: [("max 100000", 8), ("400000 100000", 4), ("250000 100000", 2),
-        ("50000 100000", 1), ("1600000 100000", 8), ("nonsense", 8), ("", 8)])
+    @Test(arguments: [
+        ("max 100000", 8), ("400000 100000", 4), ("250000 100000", 2),
+        ("50000 100000", 1), ("1600000 100000", 8), ("nonsense", 8), ("", 8),
+    ])
     func `the quota of version 2 is rounded down, and the machine is the limit`(
         quota: String, cores: Int
     ) {

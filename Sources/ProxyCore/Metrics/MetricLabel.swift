@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/// A closed set of label values: an index for the hot path, a word for the page.
+package protocol MetricLabel: CaseIterable, RawRepresentable, Sendable where RawValue == Int {
+    /// The value of the label, as Prometheus shows it.
+    var label: String { get }
+}
+
 /// What a unit of work needed.
 package enum UnitClass: Int, MetricLabel {
     case read, write
