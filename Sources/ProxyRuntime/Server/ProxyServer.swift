@@ -53,7 +53,7 @@ package final class ProxyServer: Sendable {
             lifetime: configuration.policy.authentication.secretLifetime, queue: queue,
             logger: logger, clock: clock)
         catalogues = CatalogueStore(
-            account: account, routing: configuration.policy.routing, queue: queue,
+            query: CatalogueQueries.snapshot, account: account, routing: configuration.policy.routing, queue: queue,
             logger: logger, clock: clock,
             onChange: { database, catalogue in
                 outlet.server?.shards.publish(catalogue, database: database)
