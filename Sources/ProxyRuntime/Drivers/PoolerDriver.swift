@@ -319,6 +319,8 @@ package final class PoolerDriver: ShardHandler {
 
     /// Cancels and hints; one that is lost is missed by nobody for long.
     private func post(_ message: ShardMessage, to other: ShardID) {
+        // A stranger's cancel request may name a shard that never was.
+        guard entrances.indices.contains(other.index) else { return }
         if !entrances[other.index].mailbox.offer(.message(message)) {
             statistics.refusedMail += 1
         }

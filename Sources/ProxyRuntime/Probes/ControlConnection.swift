@@ -222,7 +222,8 @@ package final class ControlConnection: @unchecked Sendable {
             ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "2"),
             (
                 "options",
-                "-c statement_timeout=10s -c lock_timeout=2s -c search_path=pg_catalog,pg_temp"
+                "-c statement_timeout=10s -c lock_timeout=2s -c jit=off"
+                    + " -c search_path=pg_catalog,pg_temp"
                     + " -c default_transaction_read_only=on"
             ),
         ]

@@ -214,8 +214,8 @@ class Scram:
 
 
 def kinds(messages):
-    """The messages' kinds as one string."""
-    return b"".join(kind for kind, _ in messages).decode()
+    """The messages' kinds as one string, but for ParameterStatus, which may come at any time."""
+    return b"".join(kind for kind, _ in messages if kind != b"S").decode()
 
 
 def fields(body):
