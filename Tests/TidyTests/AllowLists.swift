@@ -56,8 +56,10 @@ enum AllowLists {
     static let unchecked: Set<String> = [
         "Sources/ProxyRuntime/Endpoints/HTTPEndpoint.swift",
         "Sources/ProxyRuntime/EventLoop/Shard.swift",
+        "Sources/ProxyRuntime/Probes/CatalogueStore.swift",
         "Sources/ProxyRuntime/Probes/ControlConnection.swift",
         "Sources/ProxyRuntime/Probes/PatroniClient.swift",
+        "Sources/ProxyRuntime/Probes/SecretStore.swift",
         "Sources/ProxyRuntime/Probes/SocketWatch.swift",
         "Sources/ProxyRuntime/Probes/TopologyDriver.swift",
         "Sources/ProxyRuntime/Process/SignalSources.swift",
