@@ -13,8 +13,8 @@ package enum Effect: Equatable, Sendable {
     /// Open a connection of its own, send these bytes, wait until the server closes it, then
     /// `cancelDelivered`. The core does not reuse the server before that.
     case deliverCancel(ConnectionID, host: String, port: UInt16, packet: [UInt8])
-    /// Find a user's secret; then `secretArrived`.
-    case lookUpSecret(ConnectionID, user: String)
+    /// Find a user's secret, one that was read after `newerThan`; then `secretArrived`.
+    case lookUpSecret(ConnectionID, user: String, newerThan: Instant)
     /// Somebody works in this database: keep a catalogue snapshot of it.
     case needCatalogue(database: String)
     /// The snapshot of this database is out of date (DDL went through, a replica refused).

@@ -179,9 +179,17 @@ extension Pooler {
         markDirty(client)
         switch step {
         case .wait: break
-        case .lookUpSecret: effects.append(.lookUpSecret(client.id, user: client.user))
+        case .lookUpSecret:
+            effects.append(
+                .lookUpSecret(
+                    client.id, user: client.user,
+                    newerThan: mismatches[client.user] ?? Instant(0)))
         case .authenticated(let credential): authenticated(client, credential, now: now)
         case .failed(let failure):
+            if failure.cause == .wrongPassword {
+                if mismatches.count >= LoginProfile.limit { mismatches.removeAll() }
+                mismatches[client.user] = now
+            }
             counters.logins.count(
                 failure.cause == .lookupUnavailable ? .unavailable : .badPassword)
             effects.append(

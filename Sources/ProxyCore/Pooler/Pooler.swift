@@ -47,6 +47,8 @@ package final class Pooler {
     var pools: [PoolKey: ServerPool] = [:]
     var databases: [String: DatabaseState] = [:]
     var credentials: [String: ServerCredential] = [:]
+    /// When a password last did not fit: the secret is read again before it is used again.
+    var mismatches: [String: Instant] = [:]
     var profiles: [LoginProfile.Key: LoginProfile] = [:]
     var loads = NodeLoads()
     var refusedShapes = RefusedShapes()

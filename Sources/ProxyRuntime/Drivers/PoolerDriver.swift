@@ -300,9 +300,9 @@ package final class PoolerDriver: ShardHandler {
         case .resumeReading(let id): resume(id)
         case .deliverCancel(let server, let name, let port, let packet):
             deliverCancel(.init(server: server, host: name, port: port, packet: packet), now: now)
-        case .lookUpSecret(let id, let user):
+        case .lookUpSecret(let id, let user, let newerThan):
             let mailbox = entrances[shard.index].mailbox
-            host.lookUpSecret(user) { mailbox.post(.secret($0, id)) }
+            host.lookUpSecret(user, newerThan) { mailbox.post(.secret($0, id)) }
         case .needCatalogue(let database): host.needCatalogue(database)
         case .catalogueStale(let database): host.catalogueStale(database)
         case .doubt(let node): host.doubt(node)

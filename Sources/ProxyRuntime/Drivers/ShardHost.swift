@@ -8,7 +8,10 @@ package import ProxyCore
 package struct ShardHost: Sendable {
     /// Find a user's secret, and answer exactly once, from any thread.
     package var lookUpSecret:
-        @Sendable (_ user: String, _ answer: @escaping @Sendable (SecretLookup) -> Void) -> Void
+        @Sendable (
+            _ user: String, _ newerThan: Instant,
+            _ answer: @escaping @Sendable (SecretLookup) -> Void
+        ) -> Void
     package var needCatalogue: @Sendable (_ database: String) -> Void
     package var catalogueStale: @Sendable (_ database: String) -> Void
     /// What a connection saw contradicts the topology.
@@ -17,7 +20,8 @@ package struct ShardHost: Sendable {
 
     package init(
         lookUpSecret: @escaping @Sendable (
-            _ user: String, _ answer: @escaping @Sendable (SecretLookup) -> Void
+            _ user: String, _ newerThan: Instant,
+            _ answer: @escaping @Sendable (SecretLookup) -> Void
         ) -> Void,
         needCatalogue: @escaping @Sendable (String) -> Void = { _ in },
         catalogueStale: @escaping @Sendable (String) -> Void = { _ in },

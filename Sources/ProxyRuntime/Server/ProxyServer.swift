@@ -222,7 +222,9 @@ package final class ProxyServer: Sendable {
         _ log: Log, _ outlet: Outlet
     ) -> ShardHost {
         ShardHost(
-            lookUpSecret: { user, answer in secrets.lookUp(user, answer) },
+            lookUpSecret: { user, newerThan, answer in
+                secrets.lookUp(user, newerThan: newerThan, answer)
+            },
             needCatalogue: { catalogues.need($0) },
             catalogueStale: { catalogues.stale($0) },
             doubt: { driver.doubt($0) },

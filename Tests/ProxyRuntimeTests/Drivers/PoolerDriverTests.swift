@@ -24,7 +24,7 @@ struct PoolerDriverTests {
             rules: LoginRules(
                 policy: policy.authentication, processKey: [UInt8](repeating: 1, count: 32)),
             topology: server.topology,
-            host: ShardHost(lookUpSecret: { _, answer in
+            host: ShardHost(lookUpSecret: { _, _, answer in
                 answer(.found(secret: nil, fetchedAt: MonotonicClock.now))
             }), randomSeed: 7)
         let addresses = try group.listen(ListenAddress(host: "127.0.0.1", port: 0))
