@@ -214,6 +214,9 @@ extension Pooler {
         client.login?.hasUserPlace = true
         // Trust proves nothing: what is known of the user from a real login stays.
         if credential != .none || credentials[client.user] == nil {
+            if credentials[client.user] != credential && credential != .none {
+                effects.append(.broadcast(.credential(user: client.user, credential)))
+            }
             credentials[client.user] = credential
         }
         effects.append(.needCatalogue(database: client.database.name))

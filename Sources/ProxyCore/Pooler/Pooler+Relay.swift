@@ -107,6 +107,7 @@ extension Pooler {
                     now: now) {
                     server.passing = end - whole.byteCount
                     server.passingIsVisible = false
+                    if let client = server.client { resolveMade(server, client) }
                 }
                 return Relay(count: whole.byteCount)
             }
