@@ -72,7 +72,19 @@ let package = Package(
             name: "ProxyConfigurationTests", dependencies: ["ProxyConfiguration", "ProxyCore"],
             swiftSettings: settings),
         .testTarget(
-            name: "ProxyRuntimeTests", dependencies: ["ProxyRuntime", "ProxyCore"],
+            name: "ProxyRuntimeTests",
+            dependencies: [
+                "ProxyRuntime", "ProxyCore", "StatementClassifier",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "martletTests",
+            dependencies: [
+                "martlet", "ProxyConfiguration", "ProxyCore", "ProxyRuntime",
+                "StatementClassifier",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]

@@ -8,11 +8,11 @@
 package final class BytePool {
     package static let blockSize = 16 << 10
 
-    private var spare: [UnsafeMutableRawPointer] = []
+    private var spare: [UnsafeMutableRawPointer] = unsafe []
     private let limit: Int
 
     package init(limit: Int = 256) {
-        unsafe self.limit = limit
+        self.limit = limit
         unsafe spare.reserveCapacity(limit)
     }
 
@@ -22,7 +22,7 @@ package final class BytePool {
         if size <= Self.blockSize, let block = unsafe spare.popLast() {
             return unsafe UnsafeMutableRawBufferPointer(start: block, count: Self.blockSize)
         }
-        return unsafe .allocate(byteCount: max(size, Self.blockSize), alignment: 16)
+        return .allocate(byteCount: max(size, Self.blockSize), alignment: 16)
     }
 
     fileprivate func give(_ block: UnsafeMutableRawBufferPointer) {
@@ -40,7 +40,7 @@ package final class BytePool {
 /// be parsed, and a send wants one address). An empty queue owns no storage.
 @safe
 package struct ByteQueue: ~Copyable {
-    private var storage = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    private var storage: UnsafeMutableRawBufferPointer = unsafe .init(start: nil, count: 0)
     private var head = 0
     private var tail = 0
     private let pool: BytePool
@@ -66,12 +66,15 @@ package struct ByteQueue: ~Copyable {
         let count = bytes.byteCount
         guard count > 0 else { return }
         reserve(count)
-        unsafe bytes.withUnsafeBytes { unsafe (storage.baseAddress! + tail).copyMemory(from: $0.baseAddress!, byteCount: count) }
+        let end = unsafe storage.baseAddress! + tail
+        unsafe bytes.withUnsafeBytes { source in
+            unsafe end.copyMemory(from: source.baseAddress!, byteCount: count)
+        }
         tail += count
     }
 
     package mutating func append(_ bytes: [UInt8]) {
-        append(bytes.span.bytes)
+        append(bytes.rawSpan)
     }
 
     package mutating func append(byte: UInt8) {
@@ -121,12 +124,14 @@ package struct ByteQueue: ~Copyable {
         if unsafe tail + count <= storage.count { return }
         let waiting = tail - head
         if unsafe waiting + count <= storage.count / 2 {
-            unsafe storage.baseAddress!.copyMemory(from: storage.baseAddress! + head, byteCount: waiting)
+            unsafe storage.baseAddress!.copyMemory(
+                from: storage.baseAddress! + head, byteCount: waiting)
         } else {
             let larger = unsafe pool.take(atLeast: max(waiting + count, waiting * 2))
             if unsafe storage.baseAddress != nil {
                 if waiting > 0 {
-                    unsafe larger.baseAddress!.copyMemory(from: storage.baseAddress! + head, byteCount: waiting)
+                    unsafe larger.baseAddress!.copyMemory(
+                        from: storage.baseAddress! + head, byteCount: waiting)
                 }
                 unsafe pool.give(storage)
             }

@@ -2,14 +2,25 @@
 
 /// What is known of the cluster at one moment: an immutable snapshot that shards share.
 package struct Topology: Equatable, Sendable {
-    /// Grows with every change that a shard must act on.
+    /// Grows with every change that a shard must act on: the primary, the timeline, who is a
+    /// member and who may be read from. Positions, lags and weights change without it.
     package var version: UInt64 = 0
     /// Members in the order of their first sight; a member that left is absent.
     package var nodes: [Node] = []
     /// The one member that may take writes, or nil while there is none beyond doubt.
     package var primary: NodeID?
+    /// Why there is no primary; nil when there is one.
+    package var primaryAbsence: PrimaryAbsence? = .unknown
     /// The highest timeline ever seen; a member on a lower one never gets a write.
     package var timeline: UInt32 = 0
+    /// When that timeline was first seen.
+    package var timelineSince = Instant(0)
+    /// The cluster follows another one: no member takes writes, and that is no failure.
+    package var isStandbyCluster = false
+    /// Patroni is in maintenance mode.
+    package var isPaused = false
+    /// What all members share; another one's are strangers.
+    package var systemIdentifier: String?
 
     package init() {}
 
@@ -32,8 +43,11 @@ package struct Topology: Equatable, Sendable {
         /// Bytes of log that it has not replayed, or nil when unknown.
         package var lagBytes: UInt64?
         package var lagTime: Instant.Span?
-        /// Newest first; replay position of a replica, insert position of the primary.
+        /// Replay positions of a replica, insert positions of the primary.
         package var positions: PositionHistory
+        /// As in `server_version_num`, once it is known.
+        package var serverVersion: Int?
+        package var isRestartPending = false
 
         package init(id: NodeID, name: String, host: String, port: UInt16, role: Role) {
             self.id = id
@@ -59,5 +73,40 @@ package struct Topology: Equatable, Sendable {
     package enum Exclusion: String, Equatable, Sendable {
         case notReplica, notRunning, notStreaming, noLoadBalance, draining
         case wrongTimeline, wrongSystem, unknownLag, lagging, unreachable
+    }
+
+    /// Why no member may take writes.
+    package enum PrimaryAbsence: String, Equatable, Sendable {
+        /// Nothing has been heard yet.
+        case unknown
+        /// No member is a running primary with the lock.
+        case noCandidate
+        /// More than one is, on the same timeline.
+        case rivals
+        /// The only one is on a timeline that has been left.
+        case staleTimeline
+        /// It belongs to another database system.
+        case wrongSystem
+        /// The cluster follows another one.
+        case standbyCluster
+    }
+}
+
+extension Topology {
+    /// Whether a shard has nothing to do about the difference but to use the newer snapshot.
+    package func asksNothingMore(than other: Topology) -> Bool {
+        guard primary == other.primary, timeline == other.timeline,
+            primaryAbsence == other.primaryAbsence, isStandbyCluster == other.isStandbyCluster,
+            nodes.count == other.nodes.count
+        else { return false }
+        for index in nodes.indices {
+            let (mine, theirs) = (nodes[index], other.nodes[index])
+            if mine.id != theirs.id || mine.role != theirs.role
+                || mine.exclusion != theirs.exclusion
+            {
+                return false
+            }
+        }
+        return true
     }
 }

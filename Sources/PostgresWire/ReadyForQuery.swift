@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What ReadyForQuery says of the transaction.
+package enum TransactionStatus: UInt8, Equatable, Sendable {
+    case idle = 0x49
+    case inTransaction = 0x54
+    case failed = 0x45
+}
+
+/// ReadyForQuery: the server has answered everything up to a Sync or a Query.
+package enum ReadyForQuery {
+    package static func write(_ status: TransactionStatus, to queue: inout ByteQueue) {
+        queue.append(byte: BackendKind.readyForQuery)
+        queue.append(int32: 5)
+        queue.append(byte: status.rawValue)
+    }
+
+    package static func parse(body: RawSpan) throws(WireError) -> TransactionStatus {
+        guard body.byteCount == 1, let status = TransactionStatus(rawValue: body.byte(at: 0)) else {
+            throw .invalid
+        }
+        return status
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ProxyCore
+
+/// Every setting as written or by default, not yet checked against each other.
+struct Settings: Equatable, Sendable {
+    var patroniURLs: [PatroniURL] = []
+    var patroniDNS: HostAndPort?
+    var serviceUser: String?
+    var servicePassword: String?
+    var servicePasswordFile: String?
+    var serviceDatabase = "postgres"
+    var listeners = [Configuration.Listener(address: HostAndPort(host: "127.0.0.1", port: 6432))]
+    var httpAddress = HostAndPort(host: "127.0.0.1", port: 9432)
+    var lookupFunction = "martlet.user_secret"
+    var policy = ProxyPolicy()
+    var log = LogSettings()
+    var shards = 0
+    var drainTimeout = Instant.Span.seconds(30)
+
+    init() {}
+}
+
+extension Settings {
+    /// Every key, in the order of the sample file.
+    static let registry: [Setting<Settings>] =
+        patroni + service + endpoints + authentication + clients + pools + routing + limits + log
+
+    /// The key of this full name.
+    static func setting(_ path: String) -> Setting<Settings>? {
+        registry.first { $0.path == path }
+    }
+
+    /// What a group is about, for the sample file and the reference.
+    static let groups: [(name: String, meaning: String)] = [
+        ("patroni", "How the cluster is found and watched."),
+        ("service", "The account that martlet itself uses; `martlet setup` prints its SQL."),
+        ("http", "Metrics, health and topology over HTTP."),
+        ("authentication", "How clients prove who they are."),
+        ("clients", "Limits of client connections."),
+        ("pools", "Server connections, and who shares them."),
+        ("routing", "Which statement goes to which server."),
+        ("limits", "What one connection may make martlet hold in memory."),
+        ("log", "Events, one a line, on standard error."),
+    ]
+
+    private static let patroni: [Setting<Settings>] = [
+        Setting(
+            "patroni.urls", \.patroniURLs, .list(of: .patroniURL),
+            "REST addresses of one or more members; the others are discovered."
+        ).example("[http://127.0.0.1:8008]"),
+        Setting(
+            "patroni.dns", \.patroniDNS, .optional(.address("address", defaultPort: 8008)),
+            "Instead of urls: a name that resolves to every member, and Patroni's port."),
+        Setting(
+            "patroni.probe_interval", \.policy.topology.probeInterval,
+            .length(.milliseconds(50)...(.seconds(60))), "Between two probes of a member."),
+        Setting(
+            "patroni.doubt_interval", \.policy.topology.doubtInterval,
+            .length(.milliseconds(10)...(.seconds(60))),
+            "Between two probes while anything is in doubt, as during a failover."),
+        Setting(
+            "patroni.probe_timeout", \.policy.topology.probeTimeout,
+            .length(.milliseconds(10)...(.seconds(60))), "How long a member may take to answer."),
+        Setting(
+            "patroni.lag_interval", \.policy.topology.lagInterval,
+            .length(.milliseconds(10)...(.seconds(60))),
+            "Between two readings of every node's log position by SQL."),
+        Setting(
+            "patroni.timeline_grace", \.policy.topology.timelineGrace, .durationOrZero,
+            "How long after a failover a replica may still be one timeline behind."),
+    ]
+
+    private static let service: [Setting<Settings>] = [
+        Setting("service.user", \.serviceUser, .optional(.text), "Its name.")
+            .restart.example("martlet"),
+        Setting("service.password", \.servicePassword, .optional(.text), "Its password.")
+            .secret.restart.example("change-me"),
+        Setting(
+            "service.password_file", \.servicePasswordFile, .optional(.named("file")),
+            "Instead of password: a file that holds it."
+        ).restart,
+        Setting(
+            "service.database", \.serviceDatabase, .text,
+            "The database it connects to, where the look-up function is."
+        ).restart,
+    ]
+
+    private static let endpoints: [Setting<Settings>] = [
+        Setting(
+            "listen", \.listeners, .list(of: .listener),
+            "Where clients connect: host:port, or a list; an entry may fix a route."
+        ).restart,
+        Setting("http.listen", \.httpAddress, .address("address"), "Where it is served.").restart,
+    ]
+}

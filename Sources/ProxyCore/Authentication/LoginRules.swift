@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What all logins of one configuration share: the policy, with the secrets of its users at hand.
+package struct LoginRules: Sendable {
+    /// A user of the configuration.
+    struct User: Sendable {
+        let secret: StoredSecret
+        /// For the exchange with the client; nil where the secret is `md5`.
+        let scram: ScramSecret?
+    }
+
+    let method: AuthenticationMethod
+    let looksUp: Bool
+    let processKey: [UInt8]
+    private let users: [String: User]
+
+    /// Costs a millisecond for each password in clear text: make it once a configuration.
+    ///
+    /// - Parameter processKey: random bytes, the same for all shards and as long as the process.
+    package init(policy: AuthenticationPolicy, processKey: [UInt8]) {
+        precondition(processKey.count >= 16, "mock salts must not be guessable")
+        method = policy.method
+        looksUp = policy.lookup
+        self.processKey = processKey
+        var users: [String: User] = [:]
+        for user in policy.users where !user.secret.isEmpty {
+            let secret = StoredSecret(text: user.secret)
+            users[user.name] = User(
+                secret: secret, scram: Self.scram(secret, of: user.name, processKey: processKey))
+        }
+        self.users = users
+    }
+
+    func user(named name: String) -> User? { users[name] }
+
+    /// What opens the servers for a user of the configuration whom we did not ask for a password.
+    func credentialWithoutExchange(of name: String) -> ServerCredential {
+        switch users[name]?.secret {
+        case .clearText(let password): .password(password)
+        case .md5(let secret): .md5(secret)
+        case .scram, nil: .none
+        }
+    }
+
+    // The salt is the one of the user's mock secret: it stays the same for the life of the process,
+    // and does not show that the user stands in the configuration.
+    private static func scram(
+        _ secret: StoredSecret, of user: String, processKey: [UInt8]
+    ) -> ScramSecret? {
+        switch secret {
+        case .scram(let secret): secret
+        case .md5: nil
+        case .clearText(let password):
+            ScramKeys(
+                password: password, salt: ScramSecret.mock(user: user, processKey: processKey).salt,
+                iterations: ScramSecret.standardIterations
+            ).secret
+        }
+    }
+}

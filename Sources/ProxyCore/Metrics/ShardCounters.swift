@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What one shard's core counts while it works; plain integers, summed only when somebody looks.
+///
+/// Gauges (`clients`, `servers`, `pins`) are kept by counting both ways, so that looking costs
+/// nothing and a gauge that does not return to zero shows a leak.
+package struct ShardCounters: Sendable {
+    /// Clients by what they do (gauge).
+    package var clients = Tally<ClientActivity>()
+    /// Pins that hold now (gauge), by the reason they began for.
+    package var pins = Tally<PinReason>()
+    /// Pins that began.
+    package var pinsBegun = Tally<PinReason>()
+    /// Units run again, unseen by their clients.
+    package var retries = Tally<RetryReason>()
+    /// Logins that ended, well or not.
+    package var logins = Tally<LoginResult>()
+    /// Errors that this proxy made up, not a server.
+    package var errors = Tally<ErrorCause>()
+    /// Prepared statements wanted on a server.
+    package var prepared = Tally<PreparedResult>()
+    /// Cancel requests of clients.
+    package var cancels = Tally<CancelResult>()
+    /// From routing to the last byte of the answer.
+    package var readDurations = DurationHistogram()
+    package var writeDurations = DurationHistogram()
+    /// Waits for a free server that ended in one.
+    package var waits = DurationHistogram()
+    /// Waits for a node that ended in one.
+    package var holds = DurationHistogram()
+
+    /// By `NodeID.index`; grows when a node is first counted.
+    private var nodes: [NodeCounters] = []
+
+    package init() {}
+
+    /// What was counted for one node.
+    package subscript(node node: NodeID) -> NodeCounters {
+        get { node.index < nodes.count ? nodes[node.index] : NodeCounters() }
+        _modify {
+            while nodes.count <= node.index { nodes.append(NodeCounters()) }
+            yield &nodes[node.index]
+        }
+    }
+
+    /// Nodes that were counted for, and those with a lower index.
+    package var nodeCount: Int { nodes.count }
+
+    /// A unit of work was sent to a node.
+    package mutating func unitRouted(_ unit: UnitClass, to node: NodeID, as target: UnitTarget) {
+        self[node: node].count(unit, target)
+    }
+
+    /// A unit of work is answered.
+    package mutating func unitEnded(_ unit: UnitClass, after span: Instant.Span) {
+        switch unit {
+        case .read: readDurations.record(span)
+        case .write: writeDurations.record(span)
+        }
+    }
+
+    /// Adds another shard's, node by node.
+    package mutating func add(_ other: ShardCounters) {
+        clients.add(other.clients)
+        pins.add(other.pins)
+        pinsBegun.add(other.pinsBegun)
+        retries.add(other.retries)
+        logins.add(other.logins)
+        errors.add(other.errors)
+        prepared.add(other.prepared)
+        cancels.add(other.cancels)
+        readDurations.add(other.readDurations)
+        writeDurations.add(other.writeDurations)
+        waits.add(other.waits)
+        holds.add(other.holds)
+        for index in other.nodes.indices { self[node: NodeID(index)].add(other.nodes[index]) }
+    }
+}
+
+/// What one shard counts for one cluster member.
+package struct NodeCounters: Sendable {
+    /// Server connections by what they do (gauge).
+    package var servers = Tally<ServerActivity>()
+    /// Server connections that logged in.
+    package var connects = 0
+    /// Attempts that came to nothing.
+    package var connectErrors = 0
+    /// Server connections that are no more.
+    package var ends = Tally<ServerEnd>()
+    private var reads = Tally<UnitTarget>()
+    private var writes = Tally<UnitTarget>()
+
+    package init() {}
+
+    /// Units of one class that were sent here while the node had this role.
+    package func units(_ unit: UnitClass, _ target: UnitTarget) -> Int {
+        switch unit {
+        case .read: reads[target]
+        case .write: writes[target]
+        }
+    }
+
+    /// One more unit was sent here.
+    package mutating func count(_ unit: UnitClass, _ target: UnitTarget) {
+        switch unit {
+        case .read: reads.count(target)
+        case .write: writes.count(target)
+        }
+    }
+
+    /// Adds what another shard counted for the node.
+    package mutating func add(_ other: NodeCounters) {
+        servers.add(other.servers)
+        connects += other.connects
+        connectErrors += other.connectErrors
+        ends.add(other.ends)
+        reads.add(other.reads)
+        writes.add(other.writes)
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import PostgresWire
+
+/// One connection to a PostgreSQL server: what it has been asked, and what state it is in.
+///
+///     connecting ──▶ authenticating ──▶ starting ──▶ idle ◀──▶ leased ──▶ closed
+///
+/// It knows nothing of routing or of waiting clients; `Pooler` moves it between these.
+package final class ServerConnection {
+    package enum Phase: Equatable {
+        case connecting
+        case authenticating
+        /// Logged in; parameters and the first ReadyForQuery are on their way.
+        case starting
+        case idle
+        /// Serves one client, or does something of martlet's own.
+        case leased
+        case closed
+    }
+
+    /// What martlet itself asked of the server; its answers reach no client.
+    package enum Errand: Equatable {
+        case none
+        /// `pg_is_in_recovery()`, for servers that do not report `in_hot_standby`.
+        case recoveryCheck
+        /// The session's settings, before its unit.
+        case settings
+        /// What the unit left behind in the session, after it.
+        case inspection
+        /// An abandoned transaction is rolled back.
+        case rollback
+        /// Everything a session may have left is discarded.
+        case discard
+    }
+
+    package enum Copy: Equatable { case none, incoming, outgoing, both }
+
+    package var id: ConnectionID
+    package let key: PoolKey
+    package let openedAt: Instant
+    package var phase = Phase.connecting
+    package var idleSince: Instant
+    /// It has been logged in and found usable.
+    package var hasOpened = false
+    /// The session that it serves.
+    package var client: ClientSession?
+    package var replies = OutstandingReplies()
+    package var status = TransactionStatus.idle
+    package var copy = Copy.none
+    package var errand = Errand.none
+    /// The error that the errand met, if it did.
+    package var errandError: ErrorResponse?
+    /// Rows that the errand was answered with.
+    package var errandRows: [[String?]] = []
+    /// A ReadyForQuery arrived and nothing more is owed; acted on at the end of the read.
+    package var isSettled = false
+
+    /// The beginning of a message that has not wholly arrived.
+    package var partial: ByteQueue
+    package var output: ByteQueue
+    package var isDirty = false
+    /// Bytes still to come of a message that is passed on (or dropped) as it comes.
+    package var passing = 0
+    package var passingIsVisible = false
+    /// The client whose reading stopped because this server does not read.
+    package var isPausingClient = false
+
+    /// Settings that sessions left applied, on top of the login's own.
+    package var applied = ParameterSet.empty
+    /// What the server last reported of the settings that it reports.
+    package var reported = ParameterSet.empty
+    package var backendKey: BackendKeyData?
+    /// Prepared statements by index, and when each was last used.
+    package var prepared: [Int: UInt64] = [:]
+    package var useCount: UInt64 = 0
+    package var authentication: ServerAuthentication?
+    /// It may have state of a session that nobody knows.
+    package var mustDiscard = false
+    /// Cancel requests on their way to it; until they are through it serves nobody else.
+    package var cancelsInFlight = 0
+    /// `in_hot_standby`, or what the recovery check said; nil while unknown.
+    package var isInRecovery: Bool?
+    /// The last FATAL or PANIC that it sent.
+    package var lastWords: ErrorResponse?
+
+    package init(id: ConnectionID, key: PoolKey, bytes: BytePool, now: Instant) {
+        self.id = id
+        self.key = key
+        openedAt = now
+        idleSince = now
+        partial = ByteQueue(pool: bytes)
+        output = ByteQueue(pool: bytes)
+    }
+
+    /// Nobody is owed anything and no transaction is open.
+    package var isAtRest: Bool {
+        replies.isEmpty && status == .idle && copy == .none && errand == .none
+            && cancelsInFlight == 0
+    }
+
+    /// The next answer is one that its client asked for.
+    package var isAnsweringClient: Bool {
+        guard client != nil, errand == .none, let first = replies.first else { return false }
+        return first.audience == .client
+    }
+
+    /// Rows may be passed on without a look.
+    package var isStreamingRows: Bool {
+        guard let client, !client.unit.isHoldingBack, errand == .none,
+            let first = replies.first
+        else { return false }
+        return first.audience == .client && (first.kind == .query || first.kind == .execute)
+    }
+
+    /// Runs a query of martlet's own; the answers go to the errand.
+    package func run(_ errand: Errand, _ text: String) {
+        self.errand = errand
+        errandError = nil
+        errandRows.removeAll(keepingCapacity: true)
+        Query.write(text, to: &output)
+        replies.append(OwedReply(.query, for: .nobody))
+    }
+
+    /// Forgets a statement that the server turned out not to have.
+    package func forget(_ reply: OwedReply) {
+        if reply.kind == .parse && reply.statement >= 0 { prepared[reply.statement] = nil }
+    }
+
+    /// The least recently used statement, when there is no room for one more.
+    ///
+    /// - Parameter mark: statements used after it belong to messages on their way and stay.
+    package func statementToEvict(limit: Int, since mark: UInt64) -> Int? {
+        guard prepared.count >= max(limit, 1) else { return nil }
+        var oldest: (index: Int, use: UInt64)?
+        for (index, use) in prepared where use <= mark {
+            if oldest.map({ use < $0.use || (use == $0.use && index < $0.index) }) ?? true {
+                oldest = (index, use)
+            }
+        }
+        return oldest?.index
+    }
+}

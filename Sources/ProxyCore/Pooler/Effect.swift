@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a shard's core wants performed; the driver is one switch over these.
+package enum Effect: Equatable, Sendable {
+    /// Open a TCP connection to a server; then `connected` or `disconnected`.
+    case connect(ConnectionID, host: String, port: UInt16)
+    /// Send what `withOutput` lends for it (within a few seconds), then close the socket and say
+    /// `disconnected`; only then is the id free. The core ignores whatever it still receives.
+    case close(ConnectionID)
+    /// Stop reading a socket (data stays in the kernel) until `resumeReading`.
+    case pauseReading(ConnectionID)
+    case resumeReading(ConnectionID)
+    /// Open a connection of its own, send these bytes, wait until the server closes it, then
+    /// `cancelDelivered`. The core does not reuse the server before that.
+    case deliverCancel(ConnectionID, host: String, port: UInt16, packet: [UInt8])
+    /// Find a user's secret, one that was read after `newerThan`; then `secretArrived`.
+    case lookUpSecret(ConnectionID, user: String, newerThan: Instant)
+    /// Somebody works in this database: keep a catalogue snapshot of it.
+    case needCatalogue(database: String)
+    /// The snapshot of this database is out of date (DDL went through, a replica refused).
+    case catalogueStale(database: String)
+    /// Something was seen on a connection that contradicts the topology: probe at once.
+    case doubt(NodeID)
+    /// Hand a message to another shard's core (`deliver`).
+    case post(ShardID, ShardMessage)
+    /// Hand a message to every other shard's core.
+    case broadcast(ShardMessage)
+    /// Hand an idle server, socket and all, to another shard (`adopt`).
+    case transfer(ConnectionID, to: ShardID)
+    case log(LogEvent)
+}
+
+/// What one shard's core says to another's.
+package enum ShardMessage: Equatable, Sendable {
+    /// A `CancelRequest` for a session that lives there.
+    case cancel(processID: UInt32, secret: [UInt8])
+    /// Shard `from` has clients waiting for this pool and no slot: give it an idle server.
+    case starving(PoolKey, from: ShardID)
+    /// A node is at its limit: close an idle server of it that nobody waits for.
+    case makeRoom(NodeID)
+}
+
+/// Whose servers, on which member.
+package struct PoolKey: Hashable, Sendable {
+    package let node: NodeID
+    package let database: String
+    package let user: String
+    package init(node: NodeID, database: String, user: String) {
+        self.node = node
+        self.database = database
+        self.user = user
+    }
+}
+
+/// One event for the log; the runtime words it and chooses the level.
+package enum LogEvent: Equatable, Sendable {
+    case clientLoggedIn(ConnectionID, user: String, database: String, peer: String)
+    case clientRefused(ConnectionID, sqlState: String, reason: String, peer: String)
+    case clientLeft(ConnectionID, user: String)
+    case serverOpened(NodeID, database: String, user: String)
+    case serverFailed(NodeID, reason: String)
+    case serverProtocolViolation(NodeID, reason: String)
+    case unitRetried(NodeID, sqlState: String)
+    case pinned(ConnectionID, reason: String)
+}
+
+/// What the driver does with the first bytes of what it has just read.
+package struct Relay: Equatable, Sendable {
+    /// Bytes of the span that are dealt with; the driver calls again with the rest.
+    package var count: Int
+    /// Who gets exactly these bytes; nil when the core kept or dropped them.
+    package var destination: ConnectionID?
+
+    package init(count: Int, destination: ConnectionID? = nil) {
+        self.count = count
+        self.destination = destination
+    }
+}
+
+/// Slots for server connections, counted exactly over all shards; the runtime's is thread-safe.
+package protocol ServerLedger: AnyObject, Sendable {
+    /// Takes a slot, or says which limit is reached.
+    func acquire(_ pool: PoolKey, size: Int, perNode: Int) -> SlotVerdict
+    func release(_ pool: PoolKey)
+    /// Says since when the oldest client of a shard waits for a pool; nil: none does any more.
+    func setWaiting(_ pool: PoolKey, shard: ShardID, since: Instant?)
+    /// The other shard whose oldest waiter came before `since` (nil: whoever waits), if any.
+    /// Cheap when nobody waits anywhere: called at each release of a server.
+    func longerWaiting(_ pool: PoolKey, than since: Instant?, shard: ShardID) -> ShardID?
+    /// A place for one more client, or false at the limit; `release...` gives it back.
+    func acquireClient(maximum: Int) -> Bool
+    func releaseClient()
+    func acquireClient(ofUser user: String, maximum: Int) -> Bool
+    func releaseClient(ofUser user: String)
+}
+
+package enum SlotVerdict: Equatable, Sendable {
+    case granted
+    case poolFull
+    case nodeFull
+}
+
+/// What the runtime found out about a user's secret.
+package enum SecretLookup: Equatable, Sendable {
+    /// `pg_authid.rolpassword`; nil where the role has none, or does not exist.
+    case found(secret: String?, fetchedAt: Instant)
+    /// The cluster could not be asked.
+    case unavailable(String)
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PostgresWire
+internal import StatementClassifier
+
+/// A unit whose needs are known gets a server: its own, an idle one, or a place in a queue.
+extension Pooler {
+    func dispatch(_ client: ClientSession, now: Instant) {
+        if client.unit.phase == .running, let server = client.server {
+            // The unit is open on its server; this is the next part of it.
+            translate(client, to: server, now: now)
+            return
+        }
+        if answerLocally(client, now: now) { return }
+        client.unit.startedAt = now
+        client.isCancelRequested = false
+        if client.deferredBegin != nil { client.unit.carriesBegin = client.server == nil }
+        if let server = client.server {
+            client.unit.node = server.key.node
+            prepare(client, on: server, now: now)
+        } else {
+            client.unit.isRerunnable = client.unit.isComplete
+            client.unit.isHoldingBack = client.unit.isRerunnable
+            route(client, now: now)
+        }
+    }
+
+    // MARK: Where to
+
+    /// Chooses the node of a unit and asks for one of its servers.
+    func route(_ client: ClientSession, now: Instant) {
+        client.position.settle(with: topology)
+        let wanted = destination(of: client, now: now)
+        countAsRead(client, wanted == .replica, now: now)
+        switch choose(for: client, wanted, now: now) {
+        case .node(let node): lease(client, from: node, asReplica: true, now: now)
+        case .primary(let node): lease(client, from: node, asReplica: false, now: now)
+        case .hold(let reason): hold(client, reason, now: now)
+        case .refuse(let sqlState, let message):
+            fail(client, ErrorResponse(.error, sqlState, message), now: now)
+        }
+    }
+
+    private func choose(
+        for client: ClientSession, _ wanted: Destination, now: Instant
+    ) -> RouteVerdict {
+        if wanted == .primary { return ReplicaChoice.primary(topology) }
+        var request = ReadRequest(
+            route: effectiveRoute(of: client),
+            consistency: client.own.consistency ?? client.consistency, policy: policy.routing)
+        if client.unit.isLogin {
+            // Any member can say what a greeting needs.
+            request.route = .auto
+            request.consistency = .eventual
+            request.mayUsePrimary = true
+        }
+        request.avoided = client.unit.avoided
+        return ReplicaChoice.choose(
+            topology, loads: loads, position: client.position, request: request, now: now,
+            using: &random)
+    }
+
+    private func effectiveRoute(of client: ClientSession) -> Route {
+        if let hint = client.unit.hint { return hint == .primary ? .primary : .replica }
+        return client.own.route ?? client.route
+    }
+
+    /// Where a unit may go, by what it does, what was asked for, and what it was refused.
+    private func destination(of client: ClientSession, now: Instant) -> Destination {
+        let unit = client.unit
+        if unit.isLogin { return .replica }
+        if !unit.effects.isDisjoint(with: StateInspection.pinning) { return .primary }
+        if client.poolPolicy.mode == .session { return .primary }
+        let route = effectiveRoute(of: client)
+        if route == .primary || unit.attempts > 1 { return .primary }
+        if let begin = client.deferredBegin {
+            return transactionDestination(begin, of: client, asked: route)
+        }
+        if unit.destination == .primary { return route == .replica ? .replica : .primary }
+        if refusedShapes.contains(unit.shape, now: now) { return .primary }
+        return .replica
+    }
+
+    /// A transaction goes to a replica only when it can never write there.
+    private func transactionDestination(
+        _ begin: ClientSession.DeferredBegin, of client: ClientSession, asked route: Route
+    ) -> Destination {
+        let isolation = client.settings["default_transaction_isolation"]
+        if begin.isSerializable || isolation == "serializable" { return .primary }
+        if client.unit.containsTransactionControl { return .primary }
+        if client.unit.destination == .primary { return .primary }
+        let standard = client.settings["default_transaction_read_only"]
+        let readOnly = begin.readOnly ?? (standard == "on")
+        return readOnly || route == .replica ? .replica : .primary
+    }
+
+    // MARK: A server of that node
+
+    private func lease(
+        _ client: ClientSession, from node: NodeID, asReplica: Bool, now: Instant
+    ) {
+        client.unit.node = node
+        client.unit.runsOnReplica = asReplica
+        client.unit.isCounted = true
+        loads.began(on: node, now: now)
+        let pool = self.pool(
+            PoolKey(node: node, database: client.database.name, user: client.user), for: client)
+        while pool.waitingCount == 0, let server = pool.takeIdle() {
+            if isUsable(server, for: client) {
+                return attach(server, to: client, now: now)
+            }
+            close(server, .topology)
+        }
+        client.unit.phase = .waiting
+        client.unit.waitingSince = now
+        pool.enqueue(client)
+        grow(pool, now: now)
+        announceWaiting(pool)
+    }
+
+    /// A write needs a server that is known not to be in recovery; a read takes any.
+    func isUsable(_ server: ServerConnection, for client: ClientSession) -> Bool {
+        client.unit.runsOnReplica || server.isInRecovery == false
+    }
+
+    func attach(_ server: ServerConnection, to client: ClientSession, now: Instant) {
+        if client.unit.phase == .waiting {
+            counters.waits.record(now - client.unit.waitingSince)
+        }
+        server.phase = .leased
+        server.client = client
+        client.server = server
+        prepare(client, on: server, now: now)
+    }
+
+    private func hold(_ client: ClientSession, _ reason: HoldReason, now: Instant) {
+        client.unit.holdReason = reason
+        if client.unit.phase != .held {
+            client.unit.waitingSince = now
+            client.unit.phase = .held
+            held.append(client)
+        }
+    }
+
+    // MARK: Ready to run
+
+    /// Brings the server's session to where the client's is, then runs the unit.
+    func prepare(_ client: ClientSession, on server: ServerConnection, now: Instant) {
+        server.isSettled = false
+        if let replay = SettingsReplay.text(from: server.applied, to: client.settings) {
+            if server.status == .idle {
+                client.unit.phase = .preparing
+                server.run(.settings, replay)
+                sent(to: server)
+                return
+            }
+        } else {
+            server.applied = client.settings
+        }
+        start(client, on: server, now: now)
+    }
+
+    func start(_ client: ClientSession, on server: ServerConnection, now: Instant) {
+        client.unit.phase = .running
+        client.unit.useMark = server.useCount
+        if client.unit.isLogin { return finishLogin(client, on: server, now: now) }
+        if client.isCancelRequested {
+            client.isCancelRequested = false
+            return fail(client, .canceled, now: now)
+        }
+        reportDifferences(to: client, from: server)
+        let target: UnitTarget = client.unit.runsOnReplica ? .replica : .primary
+        counters.unitRouted(
+            client.unit.countsAsRead ? .read : .write, to: server.key.node, as: target)
+        if client.unit.carriesBegin { begin(client, on: server) }
+        translate(client, to: server, now: now)
+    }
+
+    /// Tells a client what its new server reports differently from its last one.
+    private func reportDifferences(to client: ClientSession, from server: ServerConnection) {
+        if client.reported.isSame(as: server.reported) {
+            client.reported = server.reported
+            return
+        }
+        for entry in server.reported.entries
+        where entry.name != ReportedName.hotStandby && client.reported[entry.name] != entry.value {
+            ParameterStatus.write(
+                name: ReportedName.display(entry.name), value: entry.value, to: &client.output)
+            markDirty(client)
+        }
+        client.reported = server.reported
+    }
+
+    /// Sends the deferred BEGIN in front of the unit.
+    ///
+    /// By the extended protocol and without a Sync: if the BEGIN fails, the server skips what
+    /// follows, and no statement runs outside the transaction that it was meant for.
+    private func begin(_ client: ClientSession, on server: ServerConnection) {
+        guard let begin = client.deferredBegin else { return }
+        for statement in begin.statements {
+            Parse.write(
+                name: [], definition: Array(statement.utf8) + [0, 0, 0], to: &server.output)
+            server.output.message(FrontendKind.bind) { body in
+                for _ in 0..<8 { body.append(byte: 0) }  // two empty names, three empty lists
+            }
+            server.output.message(FrontendKind.execute) { body in
+                body.append(byte: 0)
+                body.append(int32: 0)
+            }
+            for kind in [OwedReply.Kind.parse, .bind, .execute] {
+                server.replies.append(OwedReply(kind, for: .nobody))
+            }
+        }
+    }
+
+    private func countAsRead(_ client: ClientSession, _ isRead: Bool, now: Instant) {
+        if client.unit.isLogin || client.unit.countsAsRead == isRead { return }
+        client.unit.countsAsRead = isRead
+        if isRead { demand.began(now: now) } else { demand.ended(now: now) }
+    }
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PostgresWire
+internal import StatementClassifier
+
+/// What a client sees when something fails (DESIGN 7): nothing where that is safe, else the truth.
+extension Pooler {
+    static let mostAttempts = 4
+
+    // MARK: A server refused
+
+    /// Whether a unit may be run again elsewhere, unseen, after this error.
+    func mayRetry(
+        _ client: ClientSession, after error: ErrorResponse, on server: ServerConnection
+    ) -> Bool {
+        guard client.unit.isRerunnable, client.unit.isHoldingBack, client.unit.runsOnReplica,
+            client.unit.attempts < Self.mostAttempts
+        else { return false }
+        return Refusal(error) != .none
+    }
+
+    func retry(
+        _ client: ClientSession, after error: ErrorResponse, on server: ServerConnection,
+        now: Instant
+    ) {
+        let refusal = Refusal(error)
+        effects.append(.log(.unitRetried(server.key.node, sqlState: error.sqlState)))
+        if refusal == .cannotOnStandby {
+            counters.retries.count(.refusedByReplica)
+            refusedShapes.insert(client.unit.shape, now: now)
+            effects.append(.catalogueStale(database: client.database.name))
+            client.unit.attempts = max(client.unit.attempts + 1, 2)
+        } else {
+            counters.retries.count(.recoveryConflict)
+            client.unit.attempts += 1
+        }
+        server.replies.failed { server.forget($0) }
+        server.replies.silence()
+        detach(client, server)
+        runAgain(client, avoiding: server.key.node, now: now)
+    }
+
+    /// Sends a unit's messages again, as if they had just arrived.
+    func runAgain(_ client: ClientSession, avoiding node: NodeID?, now: Instant) {
+        client.unit.defined.forEach { client.statements.remove(hash: $0) }
+        client.unit.defined.removeAll(keepingCapacity: true)
+        client.holdback.removeAll()
+        client.unit.isHoldingBack = true
+        client.unit.avoided = node
+        client.unit.provoked = nil
+        reroute(client, now: now)
+    }
+
+    /// Asks for a node once more.
+    func reroute(_ client: ClientSession, now: Instant) {
+        uncount(client, now: now)
+        if client.unit.phase != .held { client.unit.phase = .gathering }
+        route(client, now: now)
+    }
+
+    // MARK: A server is lost
+
+    /// The socket of a server is gone.
+    func lost(_ server: ServerConnection, reason: String, now: Instant) {
+        let client = server.client
+        let pool = pools[server.key]
+        server.phase = .closed
+        server.client = nil
+        pool?.total -= 1
+        pool?.removeIdle(server)
+        ledger.release(server.key)
+        effects.append(.doubt(server.key.node))
+        if server.hasOpened {
+            counters[node: server.key.node].ends.count(.lost)
+            let words = server.lastWords.map { "\($0.sqlState): \($0.message)" } ?? reason
+            effects.append(.log(.serverFailed(server.key.node, reason: words)))
+        } else {
+            openingFailed(server, reason, now: now)
+        }
+        if let client { serverLost(client, server, reason: reason, now: now) }
+    }
+
+    private func openingFailed(_ server: ServerConnection, _ reason: String, now: Instant) {
+        counters[node: server.key.node].connectErrors += 1
+        loads.connectFailed(to: server.key.node, now: now)
+        effects.append(.log(.serverFailed(server.key.node, reason: reason)))
+        guard let pool = pools[server.key] else { return }
+        pool.opening -= 1
+        pool.openingFailed(now: now)
+        rerouteWaiters(of: pool, now: now)
+    }
+
+    /// All who wait in a pool choose again; those that need this very node come back to it.
+    func rerouteWaiters(of pool: ServerPool, now: Instant) {
+        let waiters = Array(pool.waiters)
+        for client in waiters {
+            pool.remove(client)
+            client.unit.avoided = pool.key.node
+            uncount(client, now: now)
+            let since = client.unit.waitingSince
+            client.unit.phase = .gathering
+            route(client, now: now)
+            if client.unit.phase == .waiting || client.unit.phase == .held {
+                client.unit.waitingSince = since
+            }
+        }
+        announceWaiting(pool)
+    }
+
+    /// A server refused the login: a FATAL error, or an exchange that went wrong.
+    func loginFailed(at server: ServerConnection, _ error: ErrorResponse, now: Instant) {
+        server.lastWords = error
+        let node = server.key.node
+        if error.sqlState == "28P01" { forgetCredential(of: server.key.user) }
+        effects.append(
+            .log(.serverFailed(node, reason: "\(error.sqlState): \(error.message)")))
+        counters[node: node].connectErrors += 1
+        let pool = pools[server.key]
+        close(server, .lost)
+        pool?.openingFailed(now: now)
+        switch error.sqlState {
+        case "57P01", "57P02", "57P03", "53300", "08P01":
+            // It starts, stops or is full: others may have room, or it may be over soon.
+            effects.append(.doubt(node))
+            loads.connectFailed(to: node, now: now)
+            if let pool { rerouteWaiters(of: pool, now: now) }
+        default:
+            // It would say the same to everybody who waits.
+            while let client = pool?.dequeue() {
+                fail(client, error, now: now)
+            }
+            if let pool { announceWaiting(pool) }
+        }
+    }
+
+    /// The server of a client is gone; what that means depends on how far the unit was.
+    func serverLost(
+        _ client: ClientSession, _ server: ServerConnection, reason: String, now: Instant
+    ) {
+        detach(client, server)
+        if client.unit.isLogin {
+            client.unit.attempts += 1
+            return runAgain(client, avoiding: server.key.node, now: now)
+        }
+        guard client.phase == .ready else { return }
+        if client.keepsServer || Self.endsSession(server.lastWords) {
+            return endSession(client, server.lastWords)
+        }
+        if server.passing > 0 && server.passingIsVisible {
+            // Half a message is out: nothing can be said in its middle.
+            return close(client)
+        }
+        switch client.unit.phase {
+        case .gathering:
+            if client.status != .idle { client.aborted = .untold }
+            client.pendingEffects = []
+        case .preparing:
+            counters.retries.count(.staleConnection)
+            if client.status == .idle || client.deferredBegin != nil {
+                runAgain(client, avoiding: nil, now: now)
+            }
+        case .inspecting: endSession(client, server.lastWords)
+        case .running: runningLost(client, server, now: now)
+        case .waiting, .held: break
+        }
+    }
+
+    private func runningLost(
+        _ client: ClientSession, _ server: ServerConnection, now: Instant
+    ) {
+        let isShutdown = Refusal.isShutdown(server.lastWords) && !client.unit.sawCompletion
+        let isRead = client.unit.countsAsRead || client.unit.destination == .replica
+        let begins = client.deferredBegin != nil
+        let mayRun = client.unit.isRerunnable && client.unit.isHoldingBack
+            && client.unit.attempts < Self.mostAttempts
+        if mayRun && (isRead || begins || isShutdown && !client.unit.containsTransactionControl) {
+            client.unit.attempts += 1
+            counters.retries.count(isShutdown ? .serverShutdown : .replicaLost)
+            return runAgain(client, avoiding: isRead ? server.key.node : nil, now: now)
+        }
+        let inTransaction = client.status != .idle || begins
+        if inTransaction && (isShutdown || !client.unit.mayCommit) {
+            counters.errors.count(.transactionLost)
+            client.aborted = .told
+            return fail(client, .transactionLost, now: now)
+        }
+        client.status = .idle
+        if isRead || isShutdown {
+            return fail(
+                client,
+                ErrorResponse(
+                    .error, server.lastWords?.sqlState ?? "08006",
+                    server.lastWords?.message ?? "the server closed the connection unexpectedly"),
+                now: now)
+        }
+        counters.errors.count(.outcomeUnknown)
+        fail(client, .outcomeUnknown, now: now)
+    }
+
+    /// Errors that end a session by their meaning: its timeouts.
+    private static func endsSession(_ words: ErrorResponse?) -> Bool {
+        guard let words else { return false }
+        return ["25P03", "25P04", "57P05", "57P04"].contains(words.sqlState)
+    }
+
+    /// The session's state was on the server and nowhere else: the session is over.
+    private func endSession(_ client: ClientSession, _ words: ErrorResponse?) {
+        var error =
+            words
+            ?? ErrorResponse(
+                .fatal, "57P01",
+                "terminating connection because the server that held the session's state was lost")
+        error.severity = .fatal
+        error.write(to: &client.output)
+        markDirty(client)
+        close(client)
+    }
+
+    // MARK: Errors of martlet's own
+
+    /// The unit ends with this error; the session goes on.
+    func fail(_ client: ClientSession, _ error: ErrorResponse, now: Instant) {
+        if client.unit.isLogin { return loggingInFailed(client, error) }
+        var error = error
+        if error.endsConnection { error.severity = .error }
+        if client.deferredBegin != nil {
+            client.deferredBegin = nil
+            client.aborted = .told
+        }
+        if client.aborted != .no { client.status = .failed }
+        decided(client)
+        error.write(to: &client.output)
+        markDirty(client)
+        if client.unit.isComplete {
+            ReadyForQuery.write(client.status, to: &client.output)
+        } else {
+            client.skipsUntilSync = true
+        }
+        finishUnit(client, now: now)
+        if let server = client.server, server.isAtRest, !client.keepsServer {
+            detach(client, server)
+            release(server, now: now)
+        }
+        advance(client, now: now)
+        reconsiderReading(client)
+    }
+
+    func loggingInFailed(_ client: ClientSession, _ error: ErrorResponse) {
+        counters.logins.count(.unavailable)
+        effects.append(
+            .log(
+                .clientRefused(
+                    client.id, sqlState: error.sqlState, reason: error.message, peer: client.peer)))
+        var error = error
+        error.severity = .fatal
+        error.write(to: &client.output)
+        markDirty(client)
+        close(client)
+    }
+}
+
+/// Whether an error says that the server could not do it, while another one can.
+enum Refusal: Equatable {
+    case none
+    /// A standby cannot do this; the primary can.
+    case cannotOnStandby
+    /// The standby's recovery was in the way; another standby's may not be.
+    case conflict
+
+    /// For errors of a standby; on the primary the same codes mean something else.
+    init(_ error: ErrorResponse) {
+        switch error.sqlState {
+        case "25006", "0A000", "55000": self = .cannotOnStandby
+        case "40001", "40P01": self = .conflict
+        default: self = .none
+        }
+    }
+
+    /// The server is going down or coming up, and did nothing of what it was asked.
+    static func isShutdown(_ words: ErrorResponse?) -> Bool {
+        guard let words else { return false }
+        return words.sqlState == "57P01" || words.sqlState == "57P03"
+    }
+}
+
+extension ErrorResponse {
+    static let canceled = ErrorResponse(
+        .error, "57014", "canceling statement due to user request")
+
+    static let transactionLost = ErrorResponse(
+        .error, "40001", "the transaction was lost with the server that ran it",
+        detail: "Nothing was committed.", hint: "Retry the transaction.")
+
+    static let outcomeUnknown = ErrorResponse(
+        .error, "08007", "the server was lost before it confirmed the statement",
+        detail: "Whether it was committed is not known; it was not sent again.",
+        hint: "Check before you retry.")
+
+    static let abortedTransaction = ErrorResponse(
+        .error, "25P02",
+        "current transaction is aborted, commands ignored until end of transaction block")
+}

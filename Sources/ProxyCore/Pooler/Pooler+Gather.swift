@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PostgresWire
+internal import StatementClassifier
+
+/// A client's bytes become the messages of a unit, and these become what the unit needs.
+///
+/// Messages stay where they arrived, in `inbound`, until a server has answered the unit: so a unit
+/// that a server refused, or that a server died under, can be sent again.
+extension Pooler {
+    enum Gathered {
+        /// Bytes are missing.
+        case incomplete
+        /// The unit can be routed, or what was gathered of it can be sent.
+        case ready
+        /// A message larger than may be held is coming; it must be sent as it arrives.
+        case overflow
+        case closed
+    }
+
+    func receivedWhenReady(_ bytes: RawSpan, from client: ClientSession, now: Instant) -> Relay {
+        if client.passing > 0 { return pass(bytes, from: client, now: now) }
+        if let server = client.server, server.copy == .incoming, client.inbound.count
+            == client.unit.gathered, client.unit.phase == .running {
+            let count = copyRun(bytes)
+            if count > 0 { return relayCopy(bytes, count, from: client, to: server) }
+        }
+        client.inbound.append(bytes)
+        advance(client, now: now)
+        reconsiderReading(client)
+        return Relay(count: bytes.byteCount)
+    }
+
+    /// Does for a client whatever can be done with what it has sent.
+    func advance(_ client: ClientSession, now: Instant) {
+        if client.isAdvancing { return }
+        client.isAdvancing = true
+        defer { client.isAdvancing = false }
+        while client.phase == .ready {
+            if let server = client.server, server.copy == .incoming,
+                client.unit.phase == .running {
+                guard forwardCopy(client, server) else { return }
+                continue
+            }
+            switch client.unit.phase {
+            case .gathering:
+                if client.skipsUntilSync && !skip(client) { return }
+            case .running:
+                // The server has the Sync or the Query; what follows is the next unit's.
+                if client.unit.isComplete { return }
+            case .waiting, .held, .preparing, .inspecting:
+                return
+            }
+            switch gather(client) {
+            case .incomplete, .closed: return
+            case .ready: dispatch(client, now: now)
+            case .overflow: overflow(client, now: now)
+            }
+            if client.passing > 0 { return }
+        }
+    }
+
+    // MARK: Messages to needs
+
+    /// Looks at the messages that are wholly there, up to the end of the unit.
+    func gather(_ client: ClientSession) -> Gathered {
+        while true {
+            let start = client.unit.gathered
+            let header: MessageHeader?
+            do {
+                header = try MessageHeader(in: client.unread, at: start)
+            } catch {
+                return violation(client, "invalid message length")
+            }
+            guard let header else { return .incomplete }
+            guard FrontendShape.isKnown(header.kind) else {
+                return violation(client, "invalid frontend message type \(header.kind)")
+            }
+            guard header.bodyCount <= FrontendShape.limit(of: header.kind, policy.limits) else {
+                return violation(client, "invalid message length")
+            }
+            if client.inbound.count - start < header.totalCount {
+                return isTooLong(header, from: start, client) ? .overflow : .incomplete
+            }
+            if let end = look(at: header, from: start, client) { return end }
+        }
+    }
+
+    /// Whether holding the whole unit would take more memory than one client may have.
+    private func isTooLong(
+        _ header: MessageHeader, from start: Int, _ client: ClientSession
+    ) -> Bool {
+        start + header.totalCount > policy.limits.heldMessages
+            && client.inbound.count - start >= FrontendShape.prefixCount
+    }
+
+    /// Adds one message to the unit; not nil when the unit is ready or the client is gone.
+    private func look(
+        at header: MessageHeader, from start: Int, _ client: ClientSession
+    ) -> Gathered? {
+        let body = start + MessageHeader.size..<start + header.totalCount
+        let end = start + header.totalCount
+        do {
+            switch header.kind {
+            case FrontendKind.query:
+                try lookAtQuery(client, body)
+                client.unit.gathered = end
+                client.unit.isComplete = true
+                return .ready
+            case FrontendKind.parse: try lookAtParse(client, body)
+            case FrontendKind.bind: try lookAtBind(client, body)
+            case FrontendKind.describe, FrontendKind.close:
+                try lookAtTarget(client, header.kind, body)
+            case FrontendKind.execute: client.unit.executes = true
+            case FrontendKind.functionCall:
+                client.unit.addOpaque()
+                client.unit.executes = true
+                client.unit.gathered = end
+                client.unit.isComplete = true
+                return .ready
+            case FrontendKind.sync:
+                client.unit.gathered = end
+                client.unit.isComplete = true
+                return .ready
+            case FrontendKind.flush:
+                client.unit.gathered = end
+                return lookAtFlush(client)
+            case FrontendKind.terminate:
+                close(client)
+                return .closed
+            default: break  // Copy messages after a failed COPY: the manual says to ignore them.
+            }
+        } catch {
+            return violation(client, "invalid message format")
+        }
+        client.unit.gathered = end
+        return nil
+    }
+
+    private func lookAtQuery(_ client: ClientSession, _ body: Range<Int>) throws(WireError) {
+        let range = try Query.text(body: client.unread.extracting(body))
+        let text = body.lowerBound + range.lowerBound..<body.lowerBound + range.upperBound
+        let (statement, shape) = classify(client.unread.extracting(text), for: client)
+        if client.unit.gathered == 0 && statement.statementCount == 1
+            && (statement.control != .none || statement.command != .none) {
+            client.unit.single = UnitOfWork.SingleStatement(
+                text: text, control: statement.control, command: statement.command)
+        }
+        client.unit.add(statement, shape: shape)
+        client.unit.executes = true
+    }
+
+    private func lookAtParse(_ client: ClientSession, _ body: Range<Int>) throws(WireError) {
+        let message = try Parse(body: client.unread.extracting(body))
+        let bytes = client.unread.extracting(body)
+        let definition = bytes.copy(message.text.lowerBound..<bytes.byteCount)
+        let text = registry.intern(
+            definition, textCount: message.text.count,
+            catalogueVersion: client.database.catalogueVersion
+        ) {
+            classify(definition.rawSpan.extracting(0..<message.text.count), for: client)
+        }
+        client.unit.add(text.classification, shape: text.shape)
+        client.unit.parses.append(text)
+        client.unit.parsedNames.append(hashing(bytes.extracting(message.name)))
+    }
+
+    private func lookAtBind(_ client: ClientSession, _ body: Range<Int>) throws(WireError) {
+        let bytes = client.unread.extracting(body)
+        let message = try Bind(bodyPrefix: bytes)
+        client.unit.executes = true
+        add(statement: bytes.extracting(message.statement), to: client)
+    }
+
+    private func lookAtTarget(
+        _ client: ClientSession, _ kind: UInt8, _ body: Range<Int>
+    ) throws(WireError) {
+        let bytes = client.unread.extracting(body)
+        let target = try Target(body: bytes)
+        if !target.isStatement { client.unit.executes = true }
+        if target.isStatement && kind == FrontendKind.describe {
+            add(statement: bytes.extracting(target.name), to: client)
+        }
+    }
+
+    /// A prepared statement is used: its needs are the unit's.
+    private func add(statement name: RawSpan, to client: ClientSession) {
+        let hash = hashing(name)
+        // One that this unit defines has been added with its Parse.
+        if client.unit.parsedNames.contains(hash) { return }
+        guard let text = client.statements.find(name, hash: hash) else { return }
+        if text.catalogueVersion != client.database.catalogueVersion {
+            let definition = text.definition
+            (text.classification, text.shape) = classify(
+                definition.rawSpan.extracting(0..<text.textCount), for: client)
+            text.catalogueVersion = client.database.catalogueVersion
+        }
+        client.unit.add(text.classification, shape: text.shape)
+    }
+
+    private func lookAtFlush(_ client: ClientSession) -> Gathered {
+        let isOutside = client.server == nil && client.deferredBegin == nil
+            && client.aborted == .no
+        if isOutside && !client.unit.executes && client.unit.phase == .gathering {
+            client.unit.endsInFlush = true
+            client.unit.isComplete = true
+        }
+        return .ready
+    }
+
+    func classify(
+        _ text: RawSpan, for client: ClientSession
+    ) -> (Classification, shape: UInt64) {
+        let statement = classifier.classify(
+            text, catalogue: client.database.catalogue,
+            standardConformingStrings: client.reported["standard_conforming_strings"] != "off",
+            encodingIsSafe: ClientEncoding.isSafe(client.reported["client_encoding"]))
+        return (statement, classifier.shapeHash(text))
+    }
+
+    // MARK: What does not fit
+
+    /// After an error in the extended protocol: drops messages up to Sync and answers that.
+    /// False when bytes are missing.
+    private func skip(_ client: ClientSession) -> Bool {
+        while client.skipsUntilSync {
+            let header: MessageHeader?
+            do {
+                header = try MessageHeader(in: client.unread, at: 0)
+            } catch {
+                _ = violation(client, "invalid message length")
+                return false
+            }
+            guard let header else { return false }
+            let available = client.inbound.count
+            client.inbound.consume(min(available, header.totalCount))
+            if available < header.totalCount {
+                client.passing = header.totalCount - available
+                return false
+            }
+            if header.kind == FrontendKind.terminate {
+                close(client)
+                return false
+            }
+            if header.kind == FrontendKind.sync {
+                client.skipsUntilSync = false
+                ReadyForQuery.write(client.status, to: &client.output)
+                markDirty(client)
+            }
+        }
+        return true
+    }
+
+    /// A message too long to be held: all that came before it must be with a server first.
+    private func overflow(_ client: ClientSession, now: Instant) {
+        if client.unit.gathered == 0 && client.unit.phase == .running {
+            return passFront(client, now: now)
+        }
+        let kind = client.unread.byte(at: client.unit.gathered)
+        guard FrontendShape.mayBePassed(kind) else {
+            return fail(
+                client,
+                ErrorResponse(
+                    .error, "54000", "statement is too long to be prepared",
+                    hint: "See limits.held_messages."), now: now)
+        }
+        if client.unit.phase == .gathering {
+            // The rest is not known, so it is all that it could be.
+            client.unit.addOpaque()
+            client.unit.executes = true
+        }
+        dispatch(client, now: now)
+    }
+
+    /// The client broke the protocol: it is told, and that is the end.
+    func violation(_ client: ClientSession, _ message: String) -> Gathered {
+        counters.errors.count(.protocolViolation)
+        refuse(client, "08P01", message)
+        return .closed
+    }
+}
+
+/// What is known of a client's message by its type alone.
+enum FrontendShape {
+    /// Enough of a message to rewrite the names in it, when the rest is passed on as it comes.
+    static let prefixCount = 2_048
+
+    static func isKnown(_ kind: UInt8) -> Bool {
+        switch kind {
+        case FrontendKind.query, FrontendKind.parse, FrontendKind.bind, FrontendKind.describe,
+            FrontendKind.execute, FrontendKind.close, FrontendKind.sync, FrontendKind.flush,
+            FrontendKind.functionCall, FrontendKind.copyData, FrontendKind.copyDone,
+            FrontendKind.copyFail, FrontendKind.terminate:
+            true
+        default: false
+        }
+    }
+
+    /// PostgreSQL's own limits: 1 GB for what may be large, 10 kB for what is small.
+    static func limit(of kind: UInt8, _ limits: BufferLimits) -> Int {
+        switch kind {
+        case FrontendKind.query, FrontendKind.parse, FrontendKind.bind, FrontendKind.copyData,
+            FrontendKind.functionCall:
+            limits.message
+        default: limits.startupPacket
+        }
+    }
+
+    /// Whether the body need not be seen whole.
+    static func mayBePassed(_ kind: UInt8) -> Bool {
+        kind == FrontendKind.query || kind == FrontendKind.bind || kind == FrontendKind.copyData
+            || kind == FrontendKind.functionCall
+    }
+}
+
+/// Client encodings in which a byte of a character may look like an ASCII character.
+enum ClientEncoding {
+    private static let unsafe: Set<String> = [
+        "SJIS", "SHIFT_JIS_2004", "BIG5", "GBK", "UHC", "GB18030", "JOHAB",
+    ]
+
+    static func isSafe(_ name: String?) -> Bool { name.map { !unsafe.contains($0) } ?? true }
+}

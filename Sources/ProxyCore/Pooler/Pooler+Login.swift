@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PostgresWire
+
+/// From a client's first byte to its first ReadyForQuery.
+extension Pooler {
+    func received(_ bytes: RawSpan, from client: ClientSession, now: Instant) -> Relay {
+        client.lastActivity = now
+        switch client.phase {
+        case .closed:
+            break
+        case .ready:
+            return receivedWhenReady(bytes, from: client, now: now)
+        case .startup:
+            client.inbound.append(bytes)
+            startUp(client, now: now)
+        case .authenticating:
+            client.inbound.append(bytes)
+            authenticate(client, now: now)
+        case .greeting:
+            // Statements sent without waiting for the greeting are kept, up to a bound.
+            client.inbound.append(bytes)
+            reconsiderReading(client)
+        }
+        return Relay(count: bytes.byteCount)
+    }
+
+    // MARK: Startup packets
+
+    private func startUp(_ client: ClientSession, now: Instant) {
+        while client.phase == .startup {
+            let packet: StartupPacket
+            do {
+                guard
+                    let length = try StartupPacket.length(
+                        of: client.unread, limit: policy.limits.startupPacket),
+                    client.inbound.count >= length
+                else { return }
+                packet = try StartupPacket(body: client.unread.extracting(4..<length))
+                client.inbound.consume(length)
+            } catch {
+                return refuse(client, error.sqlState, error.message)
+            }
+            accept(packet, from: client, now: now)
+        }
+    }
+
+    private func accept(_ packet: StartupPacket, from client: ClientSession, now: Instant) {
+        switch packet {
+        case .sslRequest: decline(80_877_103, of: client)
+        case .gssEncRequest: decline(80_877_104, of: client)
+        case .cancelRequest(let processID, let secret):
+            route(cancel: processID, secret: secret, now: now)
+            close(client)
+        case .startup(let message): begin(client, message, now: now)
+        }
+    }
+
+    /// Answers a request for encryption with no; each may be made once.
+    private func decline(_ code: Int32, of client: ClientSession) {
+        guard client.login?.requestsSeen.insert(code).inserted == true, client.inbound.isEmpty else {
+            return refuse(
+                client, "08P01", "received unencrypted data after encryption request",
+                hint: "Wait for the answer before you send more.")
+        }
+        client.output.append(byte: UInt8(ascii: "N"))
+        markDirty(client)
+    }
+
+    private func begin(_ client: ClientSession, _ message: StartupMessage, now: Instant) {
+        guard !isDraining else {
+            return refuse(client, "57P03", "the database system is shutting down")
+        }
+        guard ledger.acquireClient(maximum: policy.clients.maximum) else {
+            return refuse(
+                client, "53300", "sorry, too many clients already",
+                hint: "martlet accepts \(policy.clients.maximum) clients (clients.maximum).")
+        }
+        client.login?.hasClientPlace = true
+        guard message.replication == .none else {
+            return refuse(
+                client, "0A000", "replication connections are not supported yet",
+                hint: "Connect to the primary directly.")
+        }
+        do {
+            try readSettings(of: message, into: client, now: now)
+        } catch {
+            return refuse(client, error.sqlState, error.message)
+        }
+        if message.needsNegotiation { message.appendNegotiation(to: &client.output) }
+        client.user = message.user
+        client.database = database(message.database)
+        applyPolicy(to: client)
+        client.phase = .authenticating
+        client.login?.exchange = AuthenticationExchange(
+            user: client.user, rules: rules, nonce: secrets.next(18))
+        guard let step = client.login?.exchange?.begin(into: &client.output) else { return }
+        perform(step, for: client, now: now)
+    }
+
+    /// The settings of a startup packet: those in `options` first, so that the others override.
+    private func readSettings(
+        of message: StartupMessage, into client: ClientSession, now: Instant
+    ) throws(StartupOptionsFault) {
+        var values: [String: String] = [:]
+        var parameters: [StartupMessage.Parameter] = []
+        if let options = message.options { parameters = try StartupOptions.settings(in: options) }
+        for parameter in parameters + message.settings {
+            guard let value = String(validating: parameter.value, as: UTF8.self) else {
+                throw .invalidEncoding
+            }
+            values[parameter.name.lowercased()] = value
+        }
+        for (name, value) in values where name.hasPrefix(SettingsReplay.ownPrefix) {
+            _ = client.own.set(name, to: value, position: &client.position, now: now)
+            values[name] = nil
+        }
+        client.startup = ParameterSet(values)
+        client.settings = client.startup
+        client.customNames = Set(values.keys.filter { $0.contains(".") })
+    }
+
+    func applyPolicy(to client: ClientSession) {
+        client.poolPolicy = policy.pools.standard
+        client.route = client.listenerRoute ?? policy.routing.route
+        client.consistency = policy.routing.consistency
+        var seen = PoolPolicies.Override()
+        for entry in policy.pools.overrides
+        where (entry.database ?? client.database.name) == client.database.name
+            && (entry.user ?? client.user) == client.user {
+            seen.mode = seen.mode ?? entry.mode
+            seen.size = seen.size ?? entry.size
+            seen.route = seen.route ?? entry.route
+            seen.consistency = seen.consistency ?? entry.consistency
+        }
+        client.poolPolicy.mode = seen.mode ?? client.poolPolicy.mode
+        client.poolPolicy.size = seen.size ?? client.poolPolicy.size
+        client.route = client.listenerRoute ?? seen.route ?? client.route
+        client.consistency = seen.consistency ?? client.consistency
+    }
+
+    // MARK: Authentication
+
+    package func secretArrived(_ lookup: SecretLookup, for id: ConnectionID, now: Instant) {
+        guard case .client(let client) = occupant(id), client.phase == .authenticating,
+            let step = client.login?.exchange?.secretArrived(
+                lookup, now: now, into: &client.output)
+        else { return }
+        perform(step, for: client, now: now)
+        authenticate(client, now: now)
+    }
+
+    private func authenticate(_ client: ClientSession, now: Instant) {
+        while client.phase == .authenticating {
+            let header: MessageHeader?
+            do {
+                header = try MessageHeader(in: client.unread, at: 0)
+            } catch {
+                return refuse(client, "08P01", "invalid message length")
+            }
+            guard let header else { return }
+            guard header.bodyCount <= policy.limits.startupPacket else {
+                return refuse(client, "08P01", "invalid message length")
+            }
+            guard client.inbound.count >= header.totalCount else { return }
+            let body = client.unread.copy(MessageHeader.size..<header.totalCount)
+            client.inbound.consume(header.totalCount)
+            guard
+                let step = client.login?.exchange?.received(
+                    type: header.kind, body: body.rawSpan, into: &client.output)
+            else { return }
+            perform(step, for: client, now: now)
+        }
+    }
+
+    private func perform(
+        _ step: AuthenticationExchange.Step, for client: ClientSession, now: Instant
+    ) {
+        markDirty(client)
+        switch step {
+        case .wait: break
+        case .lookUpSecret:
+            effects.append(
+                .lookUpSecret(
+                    client.id, user: client.user,
+                    newerThan: mismatches[client.user] ?? Instant(0)))
+        case .authenticated(let credential): authenticated(client, credential, now: now)
+        case .failed(let failure):
+            if failure.cause == .wrongPassword {
+                if mismatches.count >= LoginProfile.limit { mismatches.removeAll() }
+                mismatches[client.user] = now
+            }
+            counters.logins.count(
+                failure.cause == .lookupUnavailable ? .unavailable : .badPassword)
+            effects.append(
+                .log(
+                    .clientRefused(
+                        client.id, sqlState: failure.sqlState, reason: failure.logReason,
+                        peer: client.peer)))
+            refuse(client, failure.sqlState, failure.message)
+        }
+    }
+
+    private func authenticated(
+        _ client: ClientSession, _ credential: ServerCredential, now: Instant
+    ) {
+        guard
+            ledger.acquireClient(ofUser: client.user, maximum: policy.clients.maximumPerUser)
+        else {
+            return refuse(
+                client, "53300", "too many connections for role \"\(client.user)\"",
+                hint: "See clients.maximum_per_user.")
+        }
+        client.login?.hasUserPlace = true
+        // Trust proves nothing: what is known of the user from a real login stays.
+        if credential != .none || credentials[client.user] == nil {
+            credentials[client.user] = credential
+        }
+        effects.append(.needCatalogue(database: client.database.name))
+        client.phase = .greeting
+        counters.logins.count(.accepted)
+        let key = profileKey(of: client)
+        if let profile = profiles[key], now - profile.madeAt < LoginProfile.lifetime {
+            client.settings = profile.settings
+            return greet(client, reported: profile.reported, now: now)
+        }
+        client.unit.isLogin = true
+        client.unit.isRerunnable = true
+        route(client, now: now)
+    }
+
+    // MARK: Greeting
+
+    private func profileKey(of client: ClientSession) -> LoginProfile.Key {
+        LoginProfile.Key(
+            database: client.database.name, user: client.user,
+            settings: client.startup.dictionary)
+    }
+
+    /// A server has taken the client's settings: what it reports is what the client is told.
+    func finishLogin(_ client: ClientSession, on server: ServerConnection, now: Instant) {
+        if profiles.count >= LoginProfile.limit { profiles.removeAll() }
+        profiles[profileKey(of: client)] = LoginProfile(
+            settings: client.settings, reported: server.reported, madeAt: now)
+        finishUnit(client, now: now)
+        client.server = nil
+        server.client = nil
+        greet(client, reported: server.reported, now: now)
+        release(server, now: now)
+    }
+
+    private func greet(_ client: ClientSession, reported: ParameterSet, now: Instant) {
+        for entry in reported.entries {
+            ParameterStatus.write(
+                name: ReportedName.display(entry.name),
+                value: entry.name == ReportedName.hotStandby ? "off" : entry.value,
+                to: &client.output)
+        }
+        client.reported = reported
+        client.cancelSecret = secrets.next(4).reduce(0) { $0 << 8 | UInt32($1) }
+        keyData(of: client).write(to: &client.output)
+        ReadyForQuery.write(.idle, to: &client.output)
+        markDirty(client)
+        client.phase = .ready
+        client.login = nil
+        loggingIn -= 1
+        effects.append(
+            .log(
+                .clientLoggedIn(
+                    client.id, user: client.user, database: client.database.name,
+                    peer: client.peer)))
+        advance(client, now: now)
+        reconsiderReading(client)
+    }
+
+    /// Refuses a client that is not logged in: a FATAL error, then the end.
+    func refuse(_ client: ClientSession, _ sqlState: String, _ message: String, hint: String? = nil) {
+        ErrorResponse(.fatal, sqlState, message, hint: hint).write(to: &client.output)
+        markDirty(client)
+        close(client)
+    }
+}
+
+/// The spelling in which PostgreSQL reports its settings; martlet keeps names in lower case.
+enum ReportedName {
+    static let hotStandby = "in_hot_standby"
+
+    private static let mixed = [
+        "datestyle": "DateStyle", "intervalstyle": "IntervalStyle", "timezone": "TimeZone",
+    ]
+
+    static func display(_ name: String) -> String { mixed[name] ?? name }
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PostgresWire
+internal import StatementClassifier
+
+/// What goes from a client to its server as it comes: COPY data, and messages too long to be held.
+extension Pooler {
+    /// Bytes below this are gathered in the output, so that one wake-up makes one send.
+    static let directCount = 16 << 10
+
+    // MARK: COPY
+
+    /// How many bytes at the front are whole CopyData messages, or the beginning of one.
+    func copyRun(_ bytes: RawSpan) -> Int {
+        var offset = 0
+        while let header = try? MessageHeader(in: bytes, at: offset),
+            header.kind == FrontendKind.copyData, header.bodyCount <= policy.limits.message {
+            offset += header.totalCount
+            if offset >= bytes.byteCount { break }
+        }
+        return offset
+    }
+
+    /// Relays a run of CopyData that may end in the middle of a message.
+    func relayCopy(
+        _ bytes: RawSpan, _ count: Int, from client: ClientSession, to server: ServerConnection
+    ) -> Relay {
+        let available = min(count, bytes.byteCount)
+        client.passing = count - available
+        return forward(bytes.extracting(0..<available), to: server)
+    }
+
+    /// Forwards the copy message at the front of `inbound`; false when it is not wholly there, or
+    /// when it is none.
+    func forwardCopy(_ client: ClientSession, _ server: ServerConnection) -> Bool {
+        let start = client.unit.gathered
+        let header: MessageHeader?
+        do {
+            header = try MessageHeader(in: client.unread, at: start)
+        } catch {
+            _ = violation(client, "invalid message length")
+            return false
+        }
+        guard let header else { return false }
+        guard header.bodyCount <= FrontendShape.limit(of: header.kind, policy.limits) else {
+            _ = violation(client, "invalid message length")
+            return false
+        }
+        if start > 0 { dropGathered(client) }
+        let available = min(client.inbound.count, header.totalCount)
+        switch header.kind {
+        case FrontendKind.copyData:
+            client.passing = header.totalCount - available
+        case FrontendKind.copyDone, FrontendKind.copyFail:
+            guard available == header.totalCount else { return false }
+            server.copy = .none
+        case FrontendKind.flush, FrontendKind.sync:
+            // The server ignores these while it copies (manual: "COPY Operations").
+            guard available == header.totalCount else { return false }
+            client.inbound.consume(available)
+            return true
+        default:
+            guard FrontendShape.isKnown(header.kind) else {
+                _ = violation(client, "invalid frontend message type \(header.kind)")
+                return false
+            }
+            // Anything else ends the COPY with an error that the server words best.
+            guard available == header.totalCount else { return false }
+        }
+        server.output.append(client.unread.extracting(0..<available))
+        client.inbound.consume(available)
+        sent(to: server)
+        return client.passing == 0
+    }
+
+    // MARK: Long messages
+
+    /// More of a message that is passed on as it comes.
+    func pass(_ bytes: RawSpan, from client: ClientSession, now: Instant) -> Relay {
+        let count = min(client.passing, bytes.byteCount)
+        client.passing -= count
+        let isDropped = client.skipsUntilSync || client.server == nil
+        let relay =
+            isDropped
+            ? Relay(count: count)
+            : client.server.map { forward(bytes.extracting(0..<count), to: $0) }
+                ?? Relay(count: count)
+        if client.passing == 0 { advance(client, now: now) }
+        return relay
+    }
+
+    private func forward(_ bytes: RawSpan, to server: ServerConnection) -> Relay {
+        if bytes.byteCount >= Self.directCount {
+            return Relay(count: bytes.byteCount, destination: server.id)
+        }
+        server.output.append(bytes)
+        sent(to: server)
+        return Relay(count: bytes.byteCount)
+    }
+
+    /// Sends the beginning of the long message at the front of `inbound`; the rest is passed.
+    func passFront(_ client: ClientSession, now: Instant) {
+        guard let server = client.server,
+            let header = try? MessageHeader(in: client.unread, at: 0)
+        else { return }
+        switch header.kind {
+        case FrontendKind.bind: passBind(header, client, server)
+        case FrontendKind.query, FrontendKind.functionCall:
+            server.replies.append(
+                OwedReply(
+                    header.kind == FrontendKind.query ? .query : .functionCall, for: .client))
+            client.unit.isComplete = true
+            passAll(header, client, server)
+        default: passAll(header, client, server)
+        }
+        client.pendingEffects.insert(.opaque)
+        sent(to: server)
+    }
+
+    private func passAll(
+        _ header: MessageHeader, _ client: ClientSession, _ server: ServerConnection
+    ) {
+        let available = min(client.inbound.count, header.totalCount)
+        server.output.append(client.unread.extracting(0..<available))
+        client.inbound.consume(available)
+        client.passing = header.totalCount - available
+    }
+
+    /// A long Bind: its names are rewritten, its parameters pass.
+    private func passBind(
+        _ header: MessageHeader, _ client: ClientSession, _ server: ServerConnection
+    ) {
+        let available = min(client.inbound.count, header.totalCount)
+        let prefix = client.unread.extracting(MessageHeader.size..<available)
+        guard let message = try? Bind(bodyPrefix: prefix) else {
+            _ = violation(client, "invalid message format")
+            return
+        }
+        let portal = prefix.copy(0..<message.portal.upperBound + 1)
+        let name = prefix.copy(message.statement)
+        let text = client.statements.find(name.rawSpan, hash: hashing(name))
+        if let text { ensure(text, on: server, client) }
+        let known = text?.canonicalName ?? name
+        server.output.append(byte: FrontendKind.bind)
+        server.output.append(int32: Int32(4 + header.bodyCount - name.count + known.count))
+        server.output.append(portal)
+        server.output.append(known)
+        // The zero after the name comes from the client's own message.
+        let rest = MessageHeader.size + message.statement.upperBound..<available
+        server.output.append(client.unread.extracting(rest))
+        client.inbound.consume(available)
+        client.passing = header.totalCount - available
+        server.replies.append(OwedReply(.bind, for: .client))
+    }
+}

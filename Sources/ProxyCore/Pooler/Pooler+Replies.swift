@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PostgresWire
+
+/// What a server's messages mean for what it owes, and for the client that waits.
+extension Pooler {
+    /// Accounts for a message that is only passed on; false when it was not owed and the server
+    /// is closed.
+    func take(
+        _ kind: UInt8, _ body: RawSpan, _ server: ServerConnection, now: Instant
+    ) -> Bool {
+        guard let first = server.replies.first, isOwed(kind, first.kind, server) else {
+            violation(server, "an answer that nobody asked for (type \(kind))", now: now)
+            return false
+        }
+        if BackendShape.isDecisive(kind), let client = server.client, first.audience == .client {
+            decided(client)
+        }
+        switch kind {
+        case BackendKind.parseComplete, BackendKind.bindComplete, BackendKind.closeComplete,
+            BackendKind.noData, BackendKind.portalSuspended:
+            _ = server.replies.removeFirst()
+        case BackendKind.rowDescription where first.kind == .describe:
+            _ = server.replies.removeFirst()
+        case BackendKind.commandComplete, BackendKind.emptyQueryResponse:
+            if server.copy != .incoming { server.copy = .none }
+            server.client?.unit.sawCompletion = true
+            if first.kind == .execute { _ = server.replies.removeFirst() }
+        case BackendKind.copyInResponse: copyInStarted(server)
+        case BackendKind.dataRow where server.errand != .none:
+            keepRow(body, server)
+        case BackendKind.copyOutResponse: server.copy = .outgoing
+        default: break
+        }
+        return true
+    }
+
+    /// A row for martlet itself; so many of them cannot be meant.
+    private func keepRow(_ body: RawSpan, _ server: ServerConnection) {
+        guard server.errandRows.count < 1_000, let row = try? DataRow.parse(body: body) else {
+            server.errandError = ErrorResponse(.error, "XX000", "unexpected rows")
+            return
+        }
+        server.errandRows.append(row)
+    }
+
+    private func isOwed(
+        _ kind: UInt8, _ reply: OwedReply.Kind, _ server: ServerConnection
+    ) -> Bool {
+        let runs = reply == .query || reply == .execute
+        switch kind {
+        case BackendKind.parseComplete: return reply == .parse
+        case BackendKind.bindComplete: return reply == .bind
+        case BackendKind.closeComplete: return reply == .close
+        case BackendKind.parameterDescription, BackendKind.noData: return reply == .describe
+        case BackendKind.rowDescription: return reply == .describe || reply == .query
+        case BackendKind.dataRow, BackendKind.commandComplete, BackendKind.emptyQueryResponse,
+            BackendKind.copyInResponse, BackendKind.copyOutResponse:
+            return runs
+        case BackendKind.portalSuspended: return reply == .execute
+        case BackendKind.copyData, BackendKind.copyDone: return server.copy == .outgoing
+        case BackendKind.functionCallResponse: return reply == .functionCall
+        default: return false
+        }
+    }
+
+    private func copyInStarted(_ server: ServerConnection) {
+        server.copy = .incoming
+        let before = server.replies.count
+        server.replies.copyInStarted()
+        guard let client = server.client else { return }
+        // A Sync that the server ignored does not end the unit; the client sends another.
+        if server.replies.count != before { client.unit.isComplete = false }
+    }
+
+    /// Something of the answer goes to the client: the unit will not be run again.
+    func decided(_ client: ClientSession) {
+        if client.unit.isHoldingBack {
+            client.unit.isHoldingBack = false
+            if !client.holdback.isEmpty {
+                send(client.holdback.unread, to: client)
+                client.holdback.removeAll()
+            }
+        }
+        if client.unit.isRerunnable { dropGathered(client) }
+        client.deferredBegin = nil
+    }
+
+    /// Gives the client the answers that are made here and whose turn it is.
+    func resolveMade(_ server: ServerConnection, _ client: ClientSession) {
+        while let first = server.replies.first, first.audience == .made {
+            _ = server.replies.removeFirst()
+            let kind =
+                first.kind == .parse ? BackendKind.parseComplete : BackendKind.closeComplete
+            if client.unit.isHoldingBack {
+                client.holdback.message(kind)
+            } else {
+                client.output.message(kind)
+                markDirty(client)
+            }
+        }
+    }
+
+    // MARK: Messages that act
+
+    /// A message that is read; it is whole, header included.
+    func act(_ kind: UInt8, _ message: RawSpan, _ server: ServerConnection, now: Instant) {
+        let body = message.extracting(MessageHeader.size..<message.byteCount)
+        do {
+            switch kind {
+            case BackendKind.readyForQuery:
+                ready(try ReadyForQuery.parse(body: body), server, now: now)
+            case BackendKind.errorResponse:
+                failed(try ErrorResponse(body: body), message, server, now: now)
+            case BackendKind.parameterStatus:
+                let (name, value) = try ParameterStatus.parse(body: body)
+                reported(name, value, message, server)
+            case BackendKind.noticeResponse, BackendKind.notificationResponse:
+                passAside(kind, message, server)
+            case BackendKind.authentication: try authenticate(server, body, now: now)
+            case BackendKind.backendKeyData:
+                guard server.phase == .starting else { throw WireError.invalid }
+                server.backendKey = try BackendKeyData(body: body)
+            default:
+                // NegotiateProtocolVersion cannot come: martlet asks for 3.0.
+                throw WireError.invalid
+            }
+        } catch {
+            violation(server, "a malformed message of type \(kind)", now: now)
+        }
+    }
+
+    /// Notices and notifications: they may come at any time and belong to whoever is attached.
+    private func passAside(_ kind: UInt8, _ message: RawSpan, _ server: ServerConnection) {
+        guard let client = server.client, client.phase == .ready, server.errand == .none else {
+            return
+        }
+        // Notices of martlet's own messages are nobody's business, but those of the deferred BEGIN.
+        if client.unit.isHoldingBack {
+            client.holdback.append(message)
+        } else {
+            send(message, to: client)
+        }
+    }
+
+    private func reported(
+        _ name: String, _ value: String, _ message: RawSpan, _ server: ServerConnection
+    ) {
+        let key = name.lowercased()
+        server.reported = server.reported.with(key, value)
+        if key == ReportedName.hotStandby {
+            server.isInRecovery = value == "on"
+            return
+        }
+        guard let client = server.client, client.phase == .ready, server.phase == .leased else {
+            return
+        }
+        // While settings are replayed the client is told once, of the outcome (`start`).
+        if server.errand == .settings { return }
+        if client.reported[key] != value {
+            if client.unit.isHoldingBack {
+                client.holdback.append(message)
+            } else {
+                send(message, to: client)
+            }
+        }
+        client.reported = server.reported
+    }
+
+    // MARK: ReadyForQuery
+
+    private func ready(_ status: TransactionStatus, _ server: ServerConnection, now: Instant) {
+        server.status = status
+        if server.phase == .starting { return becameReady(server, now: now) }
+        guard let first = server.replies.first, first.endsWithReady else {
+            return violation(server, "a ReadyForQuery that nobody asked for", now: now)
+        }
+        _ = server.replies.removeFirst()
+        server.copy = .none
+        guard let client = server.client, server.errand == .none else {
+            server.isSettled = server.replies.isEmpty
+            return
+        }
+        if let error = client.unit.beginError {
+            return beginFailed(client, error, server)
+        }
+        if first.audience == .client {
+            decided(client)
+            if status == .idle && needsInspection(client) && server.replies.isEmpty {
+                client.status = status
+                return inspect(client, server)
+            }
+            sendReady(client, status)
+        } else if client.unit.endsInFlush {
+            decided(client)
+        }
+        server.isSettled = server.replies.isEmpty
+    }
+
+    func sendReady(_ client: ClientSession, _ status: TransactionStatus) {
+        client.status = status
+        ReadyForQuery.write(status, to: &client.output)
+        markDirty(client)
+    }
+
+    // MARK: ErrorResponse
+
+    private func failed(
+        _ error: ErrorResponse, _ message: RawSpan, _ server: ServerConnection, now: Instant
+    ) {
+        if server.phase == .authenticating || server.phase == .starting {
+            return loginFailed(at: server, error, now: now)
+        }
+        if error.endsConnection {
+            // What it means for the client is decided when the connection is gone.
+            server.lastWords = error
+            return
+        }
+        guard let first = server.replies.first else {
+            return violation(server, "an error that nobody asked for", now: now)
+        }
+        server.copy = .none
+        if server.errand != .none {
+            server.errandError = error
+            return
+        }
+        guard let client = server.client else {
+            return server.replies.failed { server.forget($0) }
+        }
+        if first.audience == .client && mayRetry(client, after: error, on: server) {
+            return retry(client, after: error, on: server, now: now)
+        }
+        server.replies.failed { skipped in
+            server.forget(skipped)
+            if skipped.nameHash != 0 { client.statements.remove(hash: skipped.nameHash) }
+        }
+        switch first.audience {
+        case .nobody: injectedFailed(client, error, first, server)
+        case .provoked:
+            decided(client)
+            (client.unit.provoked ?? error).write(to: &client.output)
+            markDirty(client)
+        case .client, .made:
+            decided(client)
+            send(message, to: client)
+        }
+    }
+
+    /// A message that martlet had put before the client's failed, and the server skips to Sync.
+    private func injectedFailed(
+        _ client: ClientSession, _ error: ErrorResponse, _ reply: OwedReply,
+        _ server: ServerConnection
+    ) {
+        if client.unit.carriesBegin && client.deferredBegin != nil {
+            client.unit.beginError = error
+            if server.replies.isEmpty {
+                server.output.message(FrontendKind.sync)
+                server.replies.append(OwedReply(.sync, for: .nobody))
+                sent(to: server)
+            }
+            return
+        }
+        // A statement could not be prepared again: that is the error of the message that uses it.
+        decided(client)
+        error.write(to: &client.output)
+        markDirty(client)
+    }
+
+    /// The transaction that the client believes to be in does not exist.
+    private func beginFailed(
+        _ client: ClientSession, _ error: ErrorResponse, _ server: ServerConnection
+    ) {
+        client.unit.beginError = nil
+        decided(client)
+        client.aborted = .told
+        error.write(to: &client.output)
+        sendReady(client, .failed)
+        server.isSettled = true
+    }
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PostgresWire
+
+/// Server connections: opened within the limits, logged in, reused, handed over, closed.
+extension Pooler {
+    func pool(_ key: PoolKey, for client: ClientSession) -> ServerPool {
+        if let pool = pools[key] { return pool }
+        let pool = ServerPool(key: key, policy: client.poolPolicy)
+        pools[key] = pool
+        return pool
+    }
+
+    // MARK: Opening
+
+    /// Opens connections for those who wait, as far as the limits allow.
+    func grow(_ pool: ServerPool, now: Instant) {
+        guard let node = topology[pool.key.node] else { return }
+        if let retryAt = pool.retryAt, now < retryAt { return }
+        while pool.opening < pool.waitingCount {
+            // After a failure one connection at a time finds out whether it is over.
+            if pool.failures > 0 && pool.opening > 0 { return }
+            let verdict = ledger.acquire(
+                pool.key, size: pool.policy.size, perNode: policy.pools.serversPerNode)
+            switch verdict {
+            case .granted: open(pool, node, now: now)
+            case .poolFull: return
+            case .nodeFull:
+                if !makeRoom(on: pool.key.node) {
+                    effects.append(.broadcast(.makeRoom(pool.key.node)))
+                    return
+                }
+            }
+        }
+    }
+
+    private func open(_ pool: ServerPool, _ node: Topology.Node, now: Instant) {
+        let id = takeSlot()
+        let server = ServerConnection(id: id, key: pool.key, bytes: bytes, now: now)
+        slots[Int(id.slot)].occupant = .server(server)
+        pool.opening += 1
+        pool.total += 1
+        effects.append(.connect(id, host: node.host, port: node.port))
+    }
+
+    /// Closes an idle server of another pool of the node that nobody waits for.
+    func makeRoom(on node: NodeID) -> Bool {
+        var oldest: ServerConnection?
+        for pool in pools.values where pool.key.node == node && pool.waitingCount == 0 {
+            guard let server = pool.idleServers.first else { continue }
+            if oldest.map({ server.idleSince < $0.idleSince }) ?? true { oldest = server }
+        }
+        guard let oldest else { return false }
+        pools[oldest.key]?.removeIdle(oldest)
+        close(oldest, .makeRoom)
+        return true
+    }
+
+    // MARK: Login
+
+    func login(at server: ServerConnection) {
+        server.phase = .authenticating
+        server.authentication = ServerAuthentication(
+            user: server.key.user, credential: credentials[server.key.user] ?? .none,
+            nonce: secrets.next(18))
+        guard
+            let message = try? StartupMessage(parameters: [
+                StartupMessage.Parameter("user", server.key.user),
+                StartupMessage.Parameter("database", server.key.database),
+                StartupMessage.Parameter("client_encoding", "UTF8"),
+            ])
+        else { return close(server, .protocolViolation) }
+        StartupPacket.startup(message).append(to: &server.output)
+        markDirty(server)
+    }
+
+    func authenticate(
+        _ server: ServerConnection, _ body: RawSpan, now: Instant
+    ) throws(WireError) {
+        guard server.phase == .authenticating else { throw .invalid }
+        do {
+            let step = try server.authentication?.received(body, into: &server.output)
+            markDirty(server)
+            if step == .authenticated {
+                if let keys = server.authentication?.learned {
+                    credentials[server.key.user] = .keys(keys)
+                }
+                server.authentication = nil
+                server.phase = .starting
+            }
+        } catch {
+            if error.needsNewSecret { forgetCredential(of: server.key.user) }
+            loginFailed(
+                at: server, ErrorResponse(.fatal, error.sqlState, error.message), now: now)
+        }
+    }
+
+    /// What opened the servers for a user does so no more; its next login brings the new one.
+    func forgetCredential(of user: String) {
+        let configured = rules.credentialWithoutExchange(of: user)
+        credentials[user] = configured == .none ? nil : configured
+        profiles = profiles.filter { $0.key.user != user }
+    }
+
+    /// The first ReadyForQuery.
+    func becameReady(_ server: ServerConnection, now: Instant) {
+        server.phase = .leased
+        server.idleSince = now
+        counters[node: server.key.node].connects += 1
+        effects.append(
+            .log(
+                .serverOpened(
+                    server.key.node, database: server.key.database, user: server.key.user)))
+        loads.connected(to: server.key.node)
+        if server.isInRecovery == nil {
+            // Before PostgreSQL 14 it is not reported.
+            server.run(.recoveryCheck, "SELECT pg_catalog.pg_is_in_recovery()")
+            sent(to: server)
+        } else {
+            opened(server, now: now)
+        }
+    }
+
+    func recoveryChecked(_ server: ServerConnection, now: Instant) {
+        switch server.errandRows.first?.first {
+        case "t": server.isInRecovery = true
+        case "f": server.isInRecovery = false
+        default: return close(server, .protocolViolation)
+        }
+        opened(server, now: now)
+    }
+
+    private func opened(_ server: ServerConnection, now: Instant) {
+        if let pool = pools[server.key] {
+            pool.opening -= 1
+            pool.openingSucceeded()
+        }
+        server.hasOpened = true
+        if topology.primary == server.key.node && server.isInRecovery == true {
+            effects.append(.doubt(server.key.node))
+        }
+        release(server, now: now)
+    }
+
+    // MARK: Reuse
+
+    /// A server at rest serves the next client, here or on the shard whose client waits longer.
+    func release(_ server: ServerConnection, now: Instant) {
+        guard server.phase == .leased, server.client == nil, server.isAtRest else { return }
+        guard let pool = pools[server.key] else { return close(server, .topology) }
+        if now - server.openedAt > policy.pools.serverLifetime || isDraining && clientCount == 0 {
+            return close(server, .lifetime)
+        }
+        let oldest = pool.oldestWaiter
+        if let other = ledger.longerWaiting(
+            server.key, than: oldest?.unit.waitingSince, shard: shard) {
+            effects.append(.transfer(server.id, to: other))
+            server.phase = .idle
+            return
+        }
+        while let client = pool.dequeue() {
+            announceWaiting(pool)
+            if isUsable(server, for: client) { return attach(server, to: client, now: now) }
+            // Its node turned out not to be what the unit needs: ask again.
+            pool.openingFailed(now: now)
+            effects.append(.doubt(server.key.node))
+            reroute(client, now: now)
+        }
+        server.phase = .idle
+        server.idleSince = now
+        pool.addIdle(server)
+    }
+
+    /// Tells the other shards since when a client waits here.
+    func announceWaiting(_ pool: ServerPool) {
+        let since = pool.oldestWaiter?.unit.waitingSince
+        guard since != nil || pool.isAnnounced else { return }
+        pool.isAnnounced = since != nil
+        ledger.setWaiting(pool.key, shard: shard, since: since)
+        if since != nil && pool.opening == 0 {
+            effects.append(.broadcast(.starving(pool.key, from: shard)))
+        }
+    }
+
+    package func handOver(_ id: ConnectionID) -> HandedServer? {
+        guard case .server(let server) = occupant(id), server.phase == .idle, server.isAtRest else {
+            return nil
+        }
+        pools[server.key]?.removeIdle(server)
+        pools[server.key]?.total -= 1
+        freeSlot(id)
+        return HandedServer(server)
+    }
+
+    package func adopt(_ handed: HandedServer, now: Instant) -> ConnectionID {
+        let server = handed.server
+        let id = takeSlot()
+        server.id = id
+        server.phase = .leased
+        // It may still stand in the other shard's list of what has output; all of that is sent.
+        server.isDirty = false
+        // Its buffers belong to the pool of the shard that it came from.
+        server.partial = ByteQueue(pool: bytes)
+        server.output = ByteQueue(pool: bytes)
+        // It may have been named dirty there in the wake-up that gave it away; not here.
+        server.isDirty = false
+        slots[Int(id.slot)].occupant = .server(server)
+        let pool = pools[server.key] ?? ServerPool(key: server.key, policy: policy.pools.standard)
+        pools[server.key] = pool
+        pool.total += 1
+        release(server, now: now)
+        return id
+    }
+
+    // MARK: Ending
+
+    func close(_ server: ServerConnection, _ cause: ServerEnd) {
+        guard server.phase != .closed else { return }
+        if server.hasOpened {
+            counters[node: server.key.node].ends.count(cause)
+        } else if let pool = pools[server.key] {
+            pool.opening -= 1
+        }
+        if server.phase == .leased && server.status == .idle && server.replies.isEmpty {
+            server.output.message(FrontendKind.terminate)
+            markDirty(server)
+        }
+        server.phase = .closed
+        pools[server.key]?.total -= 1
+        ledger.release(server.key)
+        effects.append(.close(server.id))
+    }
+
+    /// A server that breaks the protocol is closed and never used again.
+    func violation(_ server: ServerConnection, _ what: String, now: Instant) {
+        guard server.phase != .closed else { return }
+        effects.append(.log(.serverProtocolViolation(server.key.node, reason: what)))
+        server.lastWords = nil
+        let client = server.client
+        server.client = nil
+        close(server, .protocolViolation)
+        if let client { serverLost(client, server, reason: what, now: now) }
+    }
+}
+
+/// An idle server on its way to another shard: nothing owed, nobody attached.
+package final class HandedServer {
+    let server: ServerConnection
+
+    init(_ server: ServerConnection) { self.server = server }
+}

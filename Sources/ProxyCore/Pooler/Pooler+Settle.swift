@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PostgresWire
+internal import StatementClassifier
+
+/// A unit is answered: what it left behind is read, its server goes on to the next client.
+extension Pooler {
+    /// Acts on a server that owes nothing more. Only at the end of what was read: a server that
+    /// says more than it was asked must not say it to its next client.
+    func settle(_ server: ServerConnection, isLast: Bool, now: Instant) {
+        guard server.isSettled, server.phase == .leased else { return }
+        guard isLast else { return }
+        server.isSettled = false
+        if server.errand != .none { return errandEnded(server, now: now) }
+        guard let client = server.client else { return cleanUp(server, now: now) }
+        unitEnded(client, on: server, now: now)
+    }
+
+    private func unitEnded(
+        _ client: ClientSession, on server: ServerConnection, now: Instant
+    ) {
+        if server.status == .idle {
+            markPosition(client, server, now: now)
+            if client.pendingSchemaChange {
+                effects.append(.catalogueStale(database: client.database.name))
+            }
+            client.pendingEffects = []
+            client.pendingSchemaChange = false
+        }
+        let span = now - client.unit.startedAt
+        if client.unit.countsAsRead {
+            counters.readDurations.record(span)
+        } else {
+            counters.writeDurations.record(span)
+        }
+        finishUnit(client, now: now, latency: span)
+        if server.status == .idle && !client.keepsServer {
+            detach(client, server)
+            release(server, now: now)
+        }
+        if client.status == .idle && isDraining && server.status == .idle {
+            return farewell(client)
+        }
+        advance(client, now: now)
+        reconsiderReading(client)
+    }
+
+    /// The unit is over, well or not; its traces in the counters and in `inbound` go.
+    func finishUnit(_ client: ClientSession, now: Instant, latency: Instant.Span? = nil) {
+        if client.unit.countsAsRead { demand.ended(now: now) }
+        uncount(client, now: now, latency: latency)
+        if client.unit.gathered > 0 { dropGathered(client) }
+        client.holdback.removeAll()
+        client.unit.reset()
+    }
+
+    /// The node's load no longer has this unit.
+    func uncount(_ client: ClientSession, now: Instant, latency: Instant.Span? = nil) {
+        guard client.unit.isCounted, let node = client.unit.node else { return }
+        client.unit.isCounted = false
+        loads.ended(on: node, latency: latency, now: now)
+    }
+
+    private func markPosition(
+        _ client: ClientSession, _ server: ServerConnection, now: Instant
+    ) {
+        let isPrimary = !client.unit.runsOnReplica
+        if isPrimary && !client.unit.countsAsRead {
+            client.position.wrote(acknowledgedAt: now)
+        } else {
+            client.position.read(on: server.key.node, isPrimary: isPrimary, endedAt: now)
+        }
+    }
+
+    func detach(_ client: ClientSession, _ server: ServerConnection) {
+        client.server = nil
+        server.client = nil
+        if client.isPausingServer {
+            client.isPausingServer = false
+            effects.append(.resumeReading(server.id))
+        }
+        if server.isPausingClient {
+            server.isPausingClient = false
+            reconsiderReading(client)
+        }
+    }
+
+    // MARK: What a unit left behind
+
+    /// Whether only the server can tell what state the session is in now.
+    func needsInspection(_ client: ClientSession) -> Bool {
+        if client.poolPolicy.mode == .session { return false }
+        if !client.pendingEffects.isDisjoint(with: StateInspection.unknowable) { return true }
+        if client.pins.isEmpty { return false }
+        return client.pendingSchemaChange || client.unit.containsTransactionControl
+            || !client.pendingEffects.isDisjoint(with: [.cursor, .sqlExecute])
+    }
+
+    func inspect(_ client: ClientSession, _ server: ServerConnection) {
+        client.unit.phase = .inspecting
+        server.run(
+            .inspection,
+            StateInspection.query(
+                effects: client.pendingEffects, pins: client.pins, custom: client.customNames))
+        sent(to: server)
+    }
+
+    private func inspected(
+        _ client: ClientSession, on server: ServerConnection, now: Instant
+    ) {
+        let discarded = client.pendingEffects.contains(.discard)
+        if server.errandError == nil,
+            let findings = StateInspection.findings(rows: server.errandRows) {
+            adopt(findings, client, server)
+        } else {
+            // Not known is not "nothing": the session stays where its state is.
+            pin(client, [.opaque])
+        }
+        if discarded { server.prepared.removeAll() }
+        sendReady(client, .idle)
+        unitEnded(client, on: server, now: now)
+    }
+
+    private func adopt(
+        _ findings: StateInspection.Findings, _ client: ClientSession, _ server: ServerConnection
+    ) {
+        let found = ParameterSet(findings.settings)
+        server.applied = found
+        // What the startup packet set comes back when it is reset (manual: RESET).
+        var wanted = findings.settings
+        for entry in client.startup.entries where wanted[entry.name] == nil {
+            wanted[entry.name] = entry.value
+        }
+        let settings = ParameterSet(wanted)
+        client.settings = settings.isSame(as: found) ? found : settings
+        if client.settings.isSame(as: found) { server.applied = client.settings }
+        pin(client, findings.pins)
+    }
+
+    private func pin(_ client: ClientSession, _ pins: Set<Pin>) {
+        for pin in pins.subtracting(client.pins) {
+            counters.pinsBegun.count(pin.metric)
+            effects.append(.log(.pinned(client.id, reason: pin.rawValue)))
+        }
+        client.pins = pins
+    }
+
+    // MARK: Errands
+
+    private func errandEnded(_ server: ServerConnection, now: Instant) {
+        let errand = server.errand
+        server.errand = .none
+        switch errand {
+        case .none: break
+        case .recoveryCheck: recoveryChecked(server, now: now)
+        case .settings: settingsReplayed(server, now: now)
+        case .inspection:
+            if let client = server.client {
+                inspected(client, on: server, now: now)
+            } else {
+                cleanUp(server, now: now)
+            }
+        case .rollback, .discard:
+            guard server.errandError == nil else { return close(server, .lost) }
+            if errand == .discard {
+                server.applied = .empty
+                server.prepared.removeAll()
+                server.mustDiscard = false
+            }
+            cleanUp(server, now: now)
+        }
+        server.errandRows.removeAll()
+        server.errandError = nil
+    }
+
+    private func settingsReplayed(_ server: ServerConnection, now: Instant) {
+        guard let client = server.client else {
+            server.mustDiscard = true
+            return cleanUp(server, now: now)
+        }
+        guard let error = server.errandError else {
+            server.applied = client.settings
+            return start(client, on: server, now: now)
+        }
+        // Nothing of the unit was sent. What the server has now is what it had, because the
+        // replay is one transaction.
+        if client.unit.isLogin {
+            loggingInFailed(client, error)
+            detach(client, server)
+            release(server, now: now)
+            return
+        }
+        fail(client, error, now: now)
+    }
+
+    /// A server that no client holds any more is brought to a state that any client can have.
+    func cleanUp(_ server: ServerConnection, now: Instant) {
+        guard server.phase == .leased, server.replies.isEmpty else { return }
+        if server.status != .idle {
+            server.run(.rollback, "ROLLBACK")
+            sent(to: server)
+        } else if server.mustDiscard {
+            server.run(.discard, "DISCARD ALL")
+            sent(to: server)
+        } else {
+            release(server, now: now)
+        }
+    }
+}
+
+extension Pin {
+    var metric: PinReason {
+        switch self {
+        case .temporary: .temporaryObject
+        case .holdCursor: .heldCursor
+        case .advisoryLock: .advisoryLock
+        case .listen: .listen
+        case .preparedStatement: .sqlPrepared
+        case .sessionAuthorization: .role
+        case .opaque: .opaque
+        }
+    }
+}

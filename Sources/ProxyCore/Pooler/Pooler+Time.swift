@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PostgresWire
+package import StatementClassifier
+
+/// What happens because time passes, or because the world changed.
+extension Pooler {
+    private static let tick = Instant.Span.milliseconds(100)
+    private static let housekeeping = Instant.Span.seconds(1)
+
+    /// When to call `deadlineReached`: soon while somebody waits, else once a second, and never
+    /// when there is nothing that could grow old.
+    package var nextDeadline: Instant? {
+        if !held.isEmpty || loggingIn > 0 || pools.values.contains(where: { $0.waitingCount > 0 }) {
+            return lastHousekeeping + Self.tick
+        }
+        return clientCount > 0 || !pools.isEmpty ? lastHousekeeping + Self.housekeeping : nil
+    }
+
+    package func deadlineReached(now: Instant) {
+        lastHousekeeping = now
+        expireHeld(now: now)
+        for pool in Array(pools.values) { tend(pool, now: now) }
+        for slot in slots {
+            guard case .client(let client) = slot.occupant else { continue }
+            expire(client, now: now)
+        }
+    }
+
+    private func expireHeld(now: Instant) {
+        let limit = policy.routing.holdTimeout
+        for client in held where now - client.unit.waitingSince >= limit {
+            held.removeAll { $0 === client }
+            counters.errors.count(.holdTimeout)
+            let (sqlState, message, hint) = client.unit.holdReason.timeoutError
+            fail(client, ErrorResponse(.error, sqlState, message, hint: hint), now: now)
+        }
+        retryHeld(now: now)
+    }
+
+    private func retryHeld(now: Instant) {
+        let waiting = held
+        held.removeAll(keepingCapacity: true)
+        for client in waiting {
+            let since = client.unit.waitingSince
+            route(client, now: now)
+            if client.unit.phase == .held {
+                // `hold` leaves one that is held already where it was.
+                held.append(client)
+            } else {
+                counters.holds.record(now - since)
+            }
+        }
+    }
+
+    private func tend(_ pool: ServerPool, now: Instant) {
+        while let client = pool.oldestWaiter,
+            now - client.unit.waitingSince >= policy.pools.waitTimeout {
+            _ = pool.dequeue()
+            announceWaiting(pool)
+            counters.errors.count(.waitTimeout)
+            fail(client, .noServer(pool.policy.size), now: now)
+        }
+        if pool.waitingCount > 0 { grow(pool, now: now) }
+        for server in pool.idleServers
+        where now - server.idleSince >= policy.pools.serverIdleTimeout
+            || now - server.openedAt >= policy.pools.serverLifetime {
+            pool.removeIdle(server)
+            close(server, now - server.openedAt >= policy.pools.serverLifetime ? .lifetime : .idleTimeout)
+        }
+        if pool.total == 0 && pool.waitingCount == 0 { pools[pool.key] = nil }
+    }
+
+    private func expire(_ client: ClientSession, now: Instant) {
+        switch client.phase {
+        case .closed: return
+        case .startup, .authenticating, .greeting:
+            guard now - client.acceptedAt >= policy.clients.loginTimeout else { return }
+            counters.logins.count(.timeout)
+            refuse(client, "08006", "canceling authentication due to timeout")
+        case .ready:
+            guard client.unit.phase == .gathering else { return }
+            let idle = now - client.lastActivity
+            let limit =
+                client.status == .idle
+                ? policy.clients.idleTimeout : policy.clients.idleInTransactionTimeout
+            guard limit > .zero, idle >= limit else { return }
+            counters.errors.count(.idleTimeout)
+            if client.status == .idle {
+                refuse(client, "57P05", "terminating connection due to idle-session timeout")
+            } else {
+                refuse(
+                    client, "25P03", "terminating connection due to idle-in-transaction timeout")
+            }
+        }
+    }
+
+    // MARK: The world
+
+    package func topologyChanged(_ topology: Topology, now: Instant) {
+        let old = self.topology
+        self.topology = topology
+        loads.follow(topology)
+        if topology.primary != old.primary || topology.timeline != old.timeline {
+            fence(now: now)
+        }
+        for pool in Array(pools.values) where pool.waitingCount > 0 {
+            let isGone = topology[pool.key.node] == nil
+            let wasPrimary = old.primary == pool.key.node && topology.primary != pool.key.node
+            if isGone || wasPrimary { rerouteWaiters(of: pool, now: now) }
+        }
+        if !held.isEmpty { retryHeld(now: now) }
+    }
+
+    /// Connections to a primary that is none any more are closed: nothing is written there again.
+    private func fence(now: Instant) {
+        guard let primary = topology.primary else { return }
+        for slot in slots {
+            guard case .server(let server) = slot.occupant, server.phase != .closed,
+                server.hasOpened, server.key.node != primary, server.isInRecovery == false
+            else { continue }
+            let client = server.client
+            pools[server.key]?.removeIdle(server)
+            server.client = nil
+            close(server, .topology)
+            if let client {
+                serverLost(client, server, reason: "it is not the primary any more", now: now)
+            }
+        }
+    }
+
+    package func reconfigured(_ policy: ProxyPolicy, rules: LoginRules, now: Instant) {
+        self.policy = policy
+        self.rules = rules
+        profiles.removeAll()
+        for pool in pools.values { pool.policy = policy.pools.standard }
+        for slot in slots {
+            guard case .client(let client) = slot.occupant, client.phase == .ready else { continue }
+            let mode = client.poolPolicy.mode
+            applyPolicy(to: client)
+            // A session that has a server of its own keeps it to its end.
+            if mode == .session { client.poolPolicy.mode = .session }
+            pools.values.filter {
+                $0.key.database == client.database.name && $0.key.user == client.user
+            }.forEach { $0.policy = client.poolPolicy }
+        }
+    }
+
+    /// A new catalogue snapshot: statements classified by the old one are classified again.
+    package func catalogueChanged(_ catalogue: Catalogue?, database name: String) {
+        catalogueVersion += 1
+        database(name).update(catalogue, version: catalogueVersion)
+    }
+}
+
+extension ErrorResponse {
+    static func noServer(_ size: Int) -> ErrorResponse {
+        ErrorResponse(
+            .error, "53300", "no server connection became free in time",
+            detail: "All \(size) server connections of this database and user are in use.",
+            hint: "Raise pools.size, or pools.wait_timeout.")
+    }
+}

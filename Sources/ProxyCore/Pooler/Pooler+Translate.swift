@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PostgresWire
+
+/// A unit's messages go to its server, with the names that the server knows.
+extension Pooler {
+    /// Sends what was gathered. A unit that may have to run again keeps its messages.
+    func translate(_ client: ClientSession, to server: ServerConnection, now: Instant) {
+        var offset = 0
+        var parse = 0
+        while offset < client.unit.gathered {
+            guard let header = try? MessageHeader(in: client.unread, at: offset) else {
+                break
+            }
+            translate(header, at: offset, &parse, client, server, now: now)
+            offset += header.totalCount
+        }
+        if !client.unit.isRerunnable { dropGathered(client) }
+        sent(to: server)
+        notePending(client)
+        resolveMade(server, client)
+    }
+
+    /// The unit will not be run again: its messages go.
+    func dropGathered(_ client: ClientSession) {
+        client.unit.isRerunnable = false
+        client.inbound.consume(client.unit.gathered)
+        client.unit.gathered = 0
+        client.unit.parses.removeAll(keepingCapacity: true)
+        client.unit.parsedNames.removeAll(keepingCapacity: true)
+        client.unit.single = nil
+    }
+
+    private func translate(
+        _ header: MessageHeader, at offset: Int, _ parse: inout Int, _ client: ClientSession,
+        _ server: ServerConnection, now: Instant
+    ) {
+        let body = offset + MessageHeader.size..<offset + header.totalCount
+        switch header.kind {
+        case FrontendKind.parse:
+            let text = client.unit.parses[parse]
+            parse += 1
+            define(text, nameIn: body, client, server)
+        case FrontendKind.bind: bind(body, client, server)
+        case FrontendKind.describe: describe(body, client, server, offset, header)
+        case FrontendKind.close: closeTarget(body, client, server, offset, header)
+        case FrontendKind.flush:
+            if client.unit.endsInFlush {
+                server.output.message(FrontendKind.sync)
+                server.replies.append(OwedReply(.sync, for: .nobody))
+            } else {
+                server.output.message(FrontendKind.flush)
+            }
+        case FrontendKind.copyData, FrontendKind.copyDone, FrontendKind.copyFail: break
+        default:
+            server.output.append(
+                client.unread.extracting(offset..<offset + header.totalCount))
+            if let kind = Self.reply(to: header.kind) {
+                server.replies.append(OwedReply(kind, for: .client))
+            }
+        }
+    }
+
+    private static func reply(to kind: UInt8) -> OwedReply.Kind? {
+        switch kind {
+        case FrontendKind.query: .query
+        case FrontendKind.execute: .execute
+        case FrontendKind.functionCall: .functionCall
+        case FrontendKind.sync: .sync
+        default: nil
+        }
+    }
+
+    // MARK: Prepared statements
+
+    /// The client's Parse: its name stands for the text from now on, and the server needs it under
+    /// its canonical name.
+    private func define(
+        _ text: PreparedText, nameIn body: Range<Int>, _ client: ClientSession,
+        _ server: ServerConnection
+    ) {
+        guard let message = try? Parse(body: client.unread.extracting(body)) else { return }
+        let name = client.unread.extracting(body).copy(message.name)
+        let hash = hashing(name)
+        if !name.isEmpty, client.statements.find(name.rawSpan, hash: hash) != nil {
+            return provoke(
+                ErrorResponse(
+                    .error, "42P05",
+                    "prepared statement \"\(String(decoding: name, as: UTF8.self))\" already exists"),
+                client, server)
+        }
+        guard client.statements.count < policy.limits.preparedStatements else {
+            return provoke(
+                ErrorResponse(
+                    .error, "54000", "too many prepared statements in one session",
+                    hint: "See limits.prepared_statements."), client, server)
+        }
+        client.statements.define(name, hash: hash, text)
+        client.unit.defined.append(hash)
+        var reply = OwedReply(.parse, for: .client)
+        reply.nameHash = hash
+        if use(text, on: server) {
+            reply.audience = .made
+        } else {
+            parse(text, on: server, client)
+            reply.statement = text.index
+        }
+        server.replies.append(reply)
+    }
+
+    /// Whether the server has the statement; marks it as used.
+    private func use(_ text: PreparedText, on server: ServerConnection) -> Bool {
+        server.useCount += 1
+        guard server.prepared[text.index] != nil else {
+            counters.prepared.count(.miss)
+            return false
+        }
+        server.prepared[text.index] = server.useCount
+        counters.prepared.count(.hit)
+        return true
+    }
+
+    /// Writes the Parse, after a Close where there is no room.
+    private func parse(_ text: PreparedText, on server: ServerConnection, _ client: ClientSession) {
+        let limit = policy.pools.preparedStatementsPerServer
+        if let index = server.statementToEvict(limit: limit, since: client.unit.useMark) {
+            let name = PreparedText.canonicalName(of: index)
+            Target.write(FrontendKind.close, statement: name, to: &server.output)
+            server.replies.append(OwedReply(.close, for: .nobody))
+            server.prepared[index] = nil
+            counters.prepared.count(.eviction)
+        }
+        Parse.write(name: text.canonicalName, definition: text.definition, to: &server.output)
+        server.prepared[text.index] = server.useCount
+    }
+
+    /// Makes sure that the server has the statement that a message names.
+    func ensure(
+        _ text: PreparedText, on server: ServerConnection, _ client: ClientSession
+    ) {
+        if use(text, on: server) { return }
+        parse(text, on: server, client)
+        var reply = OwedReply(.parse, for: .nobody)
+        reply.statement = text.index
+        server.replies.append(reply)
+    }
+
+    private func bind(
+        _ body: Range<Int>, _ client: ClientSession, _ server: ServerConnection
+    ) {
+        guard let message = try? Bind(bodyPrefix: client.unread.extracting(body)) else {
+            return
+        }
+        let bytes = client.unread.extracting(body)
+        let statement = bytes.extracting(message.statement)
+        let text = client.statements.find(statement, hash: hashing(statement))
+        if let text { ensure(text, on: server, client) }
+        let rest = bytes.extracting(message.statement.upperBound + 1..<bytes.byteCount)
+        server.output.message(FrontendKind.bind) { output in
+            output.append(bytes.extracting(0..<message.portal.upperBound + 1))
+            if let text {
+                output.append(terminated: text.canonicalName)
+            } else {
+                output.append(terminated: Self.unknown(bytes.copy(message.statement)))
+            }
+            output.append(rest)
+        }
+        server.replies.append(OwedReply(.bind, for: .client))
+    }
+
+    /// A name that no server has, so that the server words the error; it is the client's own name
+    /// unless that is one of martlet's.
+    private static func unknown(_ name: [UInt8]) -> [UInt8] {
+        name.starts(with: Array("martlet_".utf8)) ? Array("unknown ".utf8) + name : name
+    }
+
+    private func describe(
+        _ body: Range<Int>, _ client: ClientSession, _ server: ServerConnection,
+        _ offset: Int, _ header: MessageHeader
+    ) {
+        guard let target = try? Target(body: client.unread.extracting(body)) else { return }
+        if target.isStatement {
+            let bytes = client.unread.extracting(body)
+            let name = bytes.extracting(target.name)
+            if let text = client.statements.find(name, hash: hashing(name)) {
+                ensure(text, on: server, client)
+                Target.write(
+                    FrontendKind.describe, statement: text.canonicalName, to: &server.output)
+            } else {
+                Target.write(
+                    FrontendKind.describe, statement: Self.unknown(bytes.copy(target.name)),
+                    to: &server.output)
+            }
+        } else {
+            server.output.append(
+                client.unread.extracting(offset..<offset + header.totalCount))
+        }
+        server.replies.append(OwedReply(.describe, for: .client))
+    }
+
+    private func closeTarget(
+        _ body: Range<Int>, _ client: ClientSession, _ server: ServerConnection,
+        _ offset: Int, _ header: MessageHeader
+    ) {
+        guard let target = try? Target(body: client.unread.extracting(body)) else { return }
+        if target.isStatement {
+            // Others may use the server's copy: only the client's name goes.
+            let name = client.unread.extracting(body).extracting(target.name)
+            client.statements.remove(hash: hashing(name))
+            server.replies.append(OwedReply(.close, for: .made))
+        } else {
+            server.output.append(
+                client.unread.extracting(offset..<offset + header.totalCount))
+            server.replies.append(OwedReply(.close, for: .client))
+        }
+    }
+
+    /// An error of martlet's own in the middle of a pipeline.
+    ///
+    /// The server must fail there too, so that it skips to Sync and rolls back what came before: it
+    /// is asked for a portal that does not exist, and the client gets the right words instead.
+    private func provoke(
+        _ error: ErrorResponse, _ client: ClientSession, _ server: ServerConnection
+    ) {
+        client.unit.provoked = error
+        server.output.message(FrontendKind.execute) { body in
+            body.append(terminated: "martlet: no such portal")
+            body.append(int32: 0)
+        }
+        server.replies.append(OwedReply(.execute, for: .provoked))
+    }
+
+    // MARK: What the transaction gathers
+
+    /// Remembers what the unit may do to the session until the transaction is over.
+    private func notePending(_ client: ClientSession) {
+        client.pendingEffects.formUnion(client.unit.effects)
+        client.pendingSchemaChange = client.pendingSchemaChange || client.unit.changesSchema
+    }
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import DequeModule
+internal import PostgresWire
+internal import StatementClassifier
+
+/// Every decision of one shard: its clients, its servers, who serves whom.
+///
+/// Owned by one shard and confined to it. The driver owns the sockets, under the ids that the core
+/// gives; it feeds what it reads, performs the effects, and sends what `withOutput` lends.
+/// After every call the driver drains `nextEffect()`; before it sleeps it flushes all that
+/// `nextDirty()` names.
+///
+/// The life of a unit of work goes through the extensions in this order: `Pooler+Gather` (bytes to
+/// messages to needs), `+Dispatch` (needs to a server), `+Translate` (messages to the server),
+/// `+Relay` and `+Replies` (answers to the client), `+Settle` (what was left behind).
+package final class Pooler {
+    enum Occupant {
+        case vacant
+        case client(ClientSession)
+        case server(ServerConnection)
+    }
+
+    struct Slot {
+        var occupant = Occupant.vacant
+        var generation: UInt32 = 0
+    }
+
+    let shard: ShardID
+    let ledger: any ServerLedger
+    let hashing: ByteHash
+    let classifier = StatementClassifier()
+    let bytes = BytePool()
+    let registry: StatementRegistry
+    var policy: ProxyPolicy
+    var rules: LoginRules
+    var topology: Topology
+    /// For choices; secrets come from `secrets`.
+    var random: SplitMix64
+    var secrets: SecretBytes
+
+    var slots: [Slot] = []
+    var freeSlots: [UInt32] = []
+    var dirty: [ConnectionID] = []
+    var effects: Deque<Effect> = []
+
+    var pools: [PoolKey: ServerPool] = [:]
+    var databases: [String: DatabaseState] = [:]
+    var credentials: [String: ServerCredential] = [:]
+    /// When a password last did not fit: the secret is read again before it is used again.
+    var mismatches: [String: Instant] = [:]
+    var profiles: [LoginProfile.Key: LoginProfile] = [:]
+    var loads = NodeLoads()
+    var refusedShapes = RefusedShapes()
+    /// Clients whose unit has no node to go to.
+    var held: [ClientSession] = []
+    var clientCount = 0
+    /// Clients that are not yet ready, for whom a login timeout runs.
+    var loggingIn = 0
+    var isDraining = false
+    package internal(set) var counters = ShardCounters()
+    package internal(set) var demand: ReadDemand
+    var lastHousekeeping = Instant(0)
+    var catalogueVersion = 0
+
+    package init(
+        shard: ShardID, policy: ProxyPolicy, rules: LoginRules, topology: Topology,
+        ledger: any ServerLedger, randomSeed: UInt64, now: Instant
+    ) {
+        self.shard = shard
+        self.policy = policy
+        self.rules = rules
+        self.topology = topology
+        self.ledger = ledger
+        random = SplitMix64(seed: randomSeed)
+        secrets = SecretBytes(processKey: rules.processKey, stream: shard.index)
+        hashing = ByteHash(seed: random.next())
+        registry = StatementRegistry(shard: shard, hashing: hashing)
+        demand = ReadDemand(now: now)
+    }
+
+    // MARK: Sockets
+
+    /// A client connected.
+    package func accepted(
+        peer: String, listener route: Route?, now: Instant
+    ) -> ConnectionID {
+        let id = takeSlot()
+        let client = ClientSession(
+            id: id, peer: peer, route: route, database: database(""), bytes: bytes, now: now)
+        client.login = ClientSession.Login()
+        slots[Int(id.slot)].occupant = .client(client)
+        clientCount += 1
+        loggingIn += 1
+        return id
+    }
+
+    /// A server asked for by `.connect` is there.
+    package func connected(_ id: ConnectionID, now: Instant) {
+        guard case .server(let server) = occupant(id), server.phase == .connecting else { return }
+        login(at: server)
+    }
+
+    /// The socket is gone: end of stream, reset, or connecting failed. The driver has closed it.
+    package func disconnected(_ id: ConnectionID, reason: String, now: Instant) {
+        switch occupant(id) {
+        case .vacant: return
+        case .client(let client):
+            if client.phase != .closed { leave(client, now: now) }
+        case .server(let server):
+            if server.phase != .closed { lost(server, reason: reason, now: now) }
+        }
+        freeSlot(id)
+    }
+
+    /// Bytes arrived. Deals with `count` of them at the front and says who gets them; the driver
+    /// calls again with the rest, until the span is used up.
+    package func received(
+        _ bytes: RawSpan, from id: ConnectionID, now: Instant
+    ) -> Relay {
+        switch occupant(id) {
+        case .vacant: return Relay(count: bytes.byteCount)
+        case .client(let client): return received(bytes, from: client, now: now)
+        case .server(let server): return relay(bytes, from: server, now: now)
+        }
+    }
+
+    // MARK: Output
+
+    /// A connection with bytes to send (each named once); nil when there is none left.
+    package func nextDirty() -> ConnectionID? {
+        while let id = dirty.popLast() {
+            switch occupant(id) {
+            case .vacant: continue
+            case .client(let client): client.isDirty = false
+            case .server(let server): server.isDirty = false
+            }
+            return id
+        }
+        return nil
+    }
+
+    /// Lends the bytes that wait for a connection, and forgets as many as the body says were sent.
+    package func withOutput(of id: ConnectionID, _ send: (RawSpan) -> Int) {
+        switch occupant(id) {
+        case .vacant: return
+        case .client(let client):
+            client.output.consume(send(client.output.unread))
+            outputDrained(client)
+        case .server(let server):
+            server.output.consume(send(server.output.unread))
+            outputDrained(server)
+        }
+    }
+
+    /// Appends what could not be sent at once of a relayed span.
+    package func append(_ bytes: RawSpan, toOutputOf id: ConnectionID) {
+        switch occupant(id) {
+        case .vacant: return
+        case .client(let client): send(bytes, to: client)
+        case .server(let server):
+            server.output.append(bytes)
+            markDirty(server)
+        }
+    }
+
+    package func outputCount(of id: ConnectionID) -> Int {
+        switch occupant(id) {
+        case .vacant: 0
+        case .client(let client): client.output.count
+        case .server(let server): server.output.count
+        }
+    }
+
+    // MARK: Effects
+
+    package func nextEffect() -> Effect? { effects.popFirst() }
+
+    /// Clients connected at this moment.
+    package var numberOfClients: Int { clientCount }
+
+    /// What this shard counted, with its gauges, for a scrape.
+    package func statistics(now: Instant) -> ShardStatistics {
+        var counters = counters
+        for slot in slots {
+            switch slot.occupant {
+            case .vacant: break
+            case .client(let client):
+                counters.clients.count(Self.activity(of: client))
+                for pin in client.pins { counters.pins.count(pin.metric) }
+            case .server(let server):
+                counters[node: server.key.node].servers.count(Self.activity(of: server))
+            }
+        }
+        return ShardStatistics(counters: counters, readDemand: demand.average(now: now))
+    }
+
+    private static func activity(of client: ClientSession) -> ClientActivity {
+        if client.phase != .ready { return .login }
+        switch client.unit.phase {
+        case .waiting: return .waiting
+        case .held: return .held
+        case .preparing, .running, .inspecting: return .active
+        case .gathering: return client.status == .idle ? .idle : .idleInTransaction
+        }
+    }
+
+    private static func activity(of server: ServerConnection) -> ServerActivity {
+        switch server.phase {
+        case .connecting, .authenticating, .starting: .connecting
+        case .idle, .closed: .idle
+        case .leased:
+            if server.cancelsInFlight > 0 && server.client == nil {
+                .cancelling
+            } else if server.client?.unit.phase == .gathering && server.client?.status == .idle {
+                .pinned
+            } else {
+                .active
+            }
+        }
+    }
+}
+
+// MARK: Slots
+
+extension Pooler {
+    func occupant(_ id: ConnectionID) -> Occupant {
+        let index = Int(id.slot)
+        guard index < slots.count, slots[index].generation == id.generation else { return .vacant }
+        return slots[index].occupant
+    }
+
+    func takeSlot() -> ConnectionID {
+        if let slot = freeSlots.popLast() {
+            return ConnectionID(slot: slot, generation: slots[Int(slot)].generation)
+        }
+        slots.append(Slot())
+        return ConnectionID(slot: UInt32(slots.count - 1), generation: 0)
+    }
+
+    /// Ends an id; a late event for it finds the next generation.
+    func freeSlot(_ id: ConnectionID) {
+        let index = Int(id.slot)
+        slots[index].occupant = .vacant
+        slots[index].generation &+= 1
+        freeSlots.append(id.slot)
+    }
+
+    func database(_ name: String) -> DatabaseState {
+        if let known = databases[name] { return known }
+        let state = DatabaseState(name: name)
+        databases[name] = state
+        return state
+    }
+}
+
+// MARK: Sending
+
+extension Pooler {
+    func markDirty(_ client: ClientSession) {
+        if client.isDirty { return }
+        client.isDirty = true
+        dirty.append(client.id)
+    }
+
+    func markDirty(_ server: ServerConnection) {
+        if server.isDirty { return }
+        server.isDirty = true
+        dirty.append(server.id)
+    }
+
+    /// Sends bytes to a client, and stops reading its server when it does not take them.
+    func send(_ bytes: RawSpan, to client: ClientSession) {
+        client.output.append(bytes)
+        markDirty(client)
+        guard client.output.count > policy.limits.pendingOutput, !client.isPausingServer,
+            let server = client.server
+        else { return }
+        client.isPausingServer = true
+        effects.append(.pauseReading(server.id))
+    }
+
+    func outputDrained(_ client: ClientSession) {
+        guard client.isPausingServer, client.output.count <= policy.limits.pendingOutput / 2 else {
+            return
+        }
+        client.isPausingServer = false
+        if let server = client.server { effects.append(.resumeReading(server.id)) }
+    }
+
+    func outputDrained(_ server: ServerConnection) {
+        guard server.isPausingClient, server.output.count <= policy.limits.pendingOutput / 2 else {
+            return
+        }
+        server.isPausingClient = false
+        if let client = server.client { reconsiderReading(client) }
+    }
+
+    /// Stops or resumes reading a client: it waits while its server does not take what it sent, or
+    /// while it has sent more than may be held.
+    func reconsiderReading(_ client: ClientSession) {
+        let backlog = client.inbound.count - client.unit.gathered
+        let mayHold = client.unit.phase == .gathering || backlog <= policy.limits.pendingOutput
+        let pause = client.server?.isPausingClient == true || !mayHold
+            || (client.passing > 0 && client.unit.phase != .running)
+        if pause == client.isReadingPaused { return }
+        client.isReadingPaused = pause
+        effects.append(pause ? .pauseReading(client.id) : .resumeReading(client.id))
+    }
+
+    /// A server got bytes; its client is not read any more while they pile up.
+    func sent(to server: ServerConnection) {
+        markDirty(server)
+        guard server.output.count > policy.limits.pendingOutput, !server.isPausingClient,
+            let client = server.client
+        else { return }
+        server.isPausingClient = true
+        reconsiderReading(client)
+    }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What one shard has learned about a member by using it.
+package struct NodeLoad: Equatable, Sendable {
+    /// Units of this shard that it is executing, and those that wait for a server of it.
+    package fileprivate(set) var unitsInFlight = 0
+    /// Moving average of how long its units take, in nanoseconds; 0 before the first.
+    package fileprivate(set) var latencyAverage: UInt64 = 0
+    fileprivate var latencyAt = Instant(0)
+    package fileprivate(set) var circuit = Circuit()
+
+    /// Keeps work away from a member that cannot be connected to, for a growing time.
+    package struct Circuit: Equatable, Sendable {
+        private static let firstPause: UInt64 = 100_000_000
+        private static let longestPause: UInt64 = 10_000_000_000
+
+        package private(set) var failures = 0
+        private var closedFrom = Instant(0)
+
+        package func isOpen(_ now: Instant) -> Bool { failures > 0 && now < closedFrom }
+
+        mutating func failed(_ now: Instant) {
+            failures = min(failures + 1, 16)
+            closedFrom = now + pause
+        }
+
+        mutating func succeeded() { self = Circuit() }
+
+        /// One unit tries it; the others wait for what becomes of that.
+        mutating func tried(_ now: Instant) {
+            if failures > 0 { closedFrom = now + pause }
+        }
+
+        private var pause: Instant.Span {
+            let doubled = Self.firstPause << UInt64(max(failures - 1, 0))
+            return Instant.Span(nanoseconds: min(doubled, Self.longestPause))
+        }
+    }
+}
+
+/// The loads of all members, as one shard sees them; a handful, searched in order.
+package struct NodeLoads: Equatable, Sendable {
+    private var entries: [Entry] = []
+    /// Moving average over all members: what is assumed of one that has not served yet.
+    private var typicalLatency: UInt64 = 1_000_000
+
+    private struct Entry: Equatable, Sendable {
+        let id: NodeID
+        var load: NodeLoad
+    }
+
+    package init() {}
+
+    /// Members came or went; what is known of those that stay is kept.
+    package mutating func follow(_ topology: borrowing Topology) {
+        entries.removeAll { entry in
+            entry.load.unitsInFlight == 0 && !topology.nodes.contains { $0.id == entry.id }
+        }
+        for node in topology.nodes where find(node.id) == nil {
+            entries.append(Entry(id: node.id, load: NodeLoad()))
+        }
+    }
+
+    package subscript(id: NodeID) -> NodeLoad { find(id).map { entries[$0].load } ?? NodeLoad() }
+
+    // MARK: What happened
+
+    /// A unit was given to a member.
+    package mutating func began(on id: NodeID, now: Instant) {
+        let index = place(id)
+        entries[index].load.unitsInFlight += 1
+        entries[index].load.circuit.tried(now)
+    }
+
+    /// It ended, `latency` after it was given; nil when that says nothing about the member.
+    package mutating func ended(on id: NodeID, latency: Instant.Span?, now: Instant) {
+        guard let index = find(id) else { return }
+        entries[index].load.unitsInFlight = max(entries[index].load.unitsInFlight - 1, 0)
+        guard let latency else { return }
+        // A single report of hours must not make all arithmetic overflow.
+        let sample = min(latency.nanoseconds, 1 << 42)
+        let before = entries[index].load.latencyAverage
+        entries[index].load.latencyAverage = max(Self.average(before, sample), 1)
+        entries[index].load.latencyAt = now
+        typicalLatency = max(Self.average(typicalLatency, sample), 1)
+    }
+
+    package mutating func connected(to id: NodeID) {
+        guard let index = find(id) else { return }
+        entries[index].load.circuit.succeeded()
+    }
+
+    package mutating func connectFailed(to id: NodeID, now: Instant) {
+        entries[place(id)].load.circuit.failed(now)
+    }
+
+    // MARK: What follows
+
+    package func isCircuitOpen(_ id: NodeID, _ now: Instant) -> Bool {
+        guard let index = find(id) else { return false }
+        return entries[index].load.circuit.isOpen(now)
+    }
+
+    /// (Units in flight + 1) x moving average of latency.
+    ///
+    /// An average that nothing has refreshed fades towards the typical one by half a second, so
+    /// that one slow unit does not keep a member idle for ever.
+    package func cost(of id: NodeID, _ now: Instant) -> UInt64 {
+        guard let index = find(id), entries[index].load.latencyAverage > 0 else {
+            let units = find(id).map { entries[$0].load.unitsInFlight } ?? 0
+            return Self.product(units, typicalLatency)
+        }
+        let average = entries[index].load.latencyAverage
+        let age = (now - entries[index].load.latencyAt).milliseconds / 500
+        let excess = average > typicalLatency ? (average - typicalLatency) >> min(age, 63) : 0
+        return Self.product(
+            entries[index].load.unitsInFlight, min(average, typicalLatency) + excess)
+    }
+
+    private static func product(_ units: Int, _ latency: UInt64) -> UInt64 {
+        UInt64(units + 1) &* latency
+    }
+
+    private static func average(_ before: UInt64, _ sample: UInt64) -> UInt64 {
+        before == 0 ? sample : before - before / 8 + sample / 8
+    }
+
+    private func find(_ id: NodeID) -> Int? {
+        for index in entries.indices where entries[index].id == id { return index }
+        return nil
+    }
+
+    private mutating func place(_ id: NodeID) -> Int {
+        if let index = find(id) { return index }
+        entries.append(Entry(id: id, load: NodeLoad()))
+        return entries.count - 1
+    }
+}

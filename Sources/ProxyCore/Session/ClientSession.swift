@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import PostgresWire
+package import StatementClassifier
+
+/// One client: what it has sent, what its session holds, what it is doing.
+///
+///     startup ──▶ authenticating ──▶ greeting ──▶ ready ──▶ closed
+///
+/// The session outlives servers: all that a server must be told before it can stand in for the
+/// last one is here (settings, prepared statements, the deferred BEGIN, the log position).
+package final class ClientSession {
+    package enum Phase: Equatable {
+        case startup
+        case authenticating
+        /// Authenticated; the first server is asked for what a greeting must say.
+        case greeting
+        case ready
+        case closed
+    }
+
+    /// A transaction that martlet has begun for the client and no server knows of yet.
+    package struct DeferredBegin {
+        /// The client's BEGIN and SET TRANSACTION statements, in order.
+        package var statements: [String]
+        package var readOnly: Bool?
+        package var isSerializable: Bool
+    }
+
+    /// Why the session's open transaction exists on no server.
+    package enum Aborted: Equatable {
+        case no
+        /// Its server is lost, and the client has not been told.
+        case untold
+        case told
+    }
+
+    package let id: ConnectionID
+    package let peer: String
+    package let listenerRoute: Route?
+    package let acceptedAt: Instant
+    package var phase = Phase.startup
+
+    // What it sent and what it gets.
+    package var inbound: ByteQueue
+    package var output: ByteQueue
+    package var holdback: ByteQueue
+    package var isDirty = false
+    /// Bytes still to come of a message that goes to the server (or nowhere) as it comes.
+    package var passing = 0
+    package var isReadingPaused = false
+    package var isPausingServer = false
+    package var lastActivity: Instant
+
+    // Who it is.
+    package var login: Login?
+    package var user = ""
+    package var database: DatabaseState
+    package var poolPolicy = PoolPolicy()
+    package var route = Route.auto
+    package var consistency = Consistency.session
+    package var cancelSecret: UInt32 = 0
+
+    // What its session holds.
+    package var startup = ParameterSet.empty
+    package var settings = ParameterSet.empty
+    package var reported = ParameterSet.empty
+    /// `martlet.*` as the session set them.
+    package var own = OwnSettings()
+    package var customNames: Set<String> = []
+    package var statements = ClientStatements()
+    package var pins: Set<Pin> = []
+    package var position = SessionPosition()
+
+    // What it is doing.
+    package var status = TransactionStatus.idle
+    package var server: ServerConnection?
+    package var unit = UnitOfWork()
+    package var deferredBegin: DeferredBegin?
+    /// Effects of the open transaction so far.
+    package var pendingEffects: SessionEffects = []
+    package var pendingSchemaChange = false
+    package var aborted = Aborted.no
+    /// An error was reported in the extended protocol: ignore everything up to Sync.
+    package var skipsUntilSync = false
+    package var isCancelRequested = false
+    /// Guards against doing the next unit in the middle of this one.
+    package var isAdvancing = false
+
+    package init(
+        id: ConnectionID, peer: String, route: Route?, database: DatabaseState, bytes: BytePool,
+        now: Instant
+    ) {
+        self.id = id
+        self.peer = peer
+        listenerRoute = route
+        self.database = database
+        acceptedAt = now
+        lastActivity = now
+        inbound = ByteQueue(pool: bytes)
+        output = ByteQueue(pool: bytes)
+        holdback = ByteQueue(pool: bytes)
+    }
+
+    /// What it sent and martlet still has; valid until `inbound` is changed.
+    package var unread: RawSpan {
+        @_lifetime(borrow self)
+        get { unsafe _overrideLifetime(inbound.unread, borrowing: self) }
+    }
+
+    /// Whether its server stays with it when a unit ends.
+    package var keepsServer: Bool {
+        poolPolicy.mode == .session || !pins.isEmpty || login?.isReplication == true
+    }
+
+    /// What only a login needs; gone once the client is in.
+    package final class Login {
+        package var exchange: AuthenticationExchange?
+        package var parameters: [String: String] = [:]
+        package var requestsSeen: Set<Int32> = []
+        package var isReplication = false
+        package var hasClientPlace = false
+        package var hasUserPlace = false
+
+        package init() {}
+    }
+}
+
+/// What keeps a session on one server.
+package enum Pin: String, Hashable, Sendable, CaseIterable {
+    case temporary = "temporary objects"
+    case holdCursor = "cursor with hold"
+    case advisoryLock = "session advisory lock"
+    case listen = "listen"
+    case preparedStatement = "prepared statement (SQL)"
+    case sessionAuthorization = "session authorization"
+    case opaque = "state that cannot be known"
+}
+
+/// What all sessions of one database share on a shard.
+package final class DatabaseState {
+    package let name: String
+    package private(set) var catalogue: Catalogue?
+    /// Counts the catalogues of all databases, so that it names one of them.
+    package private(set) var catalogueVersion = 0
+
+    package init(name: String) { self.name = name }
+
+    package func update(_ catalogue: Catalogue?, version: Int) {
+        self.catalogue = catalogue
+        catalogueVersion = version
+    }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Settings and their values, as one immutable object that sessions and servers share.
+///
+/// A server that has applied the very object that a session asks for needs nothing replayed; that
+/// is one comparison of addresses, the steady state. Equal sets in two objects are found equal by
+/// content, once, and then become one object again.
+package final class ParameterSet: Sendable {
+    package struct Entry: Equatable, Sendable {
+        /// Lower case: names of settings are not case-sensitive.
+        package let name: String
+        package let value: String
+    }
+
+    package static let empty = ParameterSet([:])
+
+    /// In the order of their names.
+    package let entries: [Entry]
+    private let fingerprint: Int
+
+    package init(_ values: [String: String]) {
+        entries = values.sorted { $0.key < $1.key }.map { Entry(name: $0.key, value: $0.value) }
+        var hasher = Hasher()
+        for entry in entries {
+            hasher.combine(entry.name)
+            hasher.combine(entry.value)
+        }
+        fingerprint = hasher.finalize()
+    }
+
+    package subscript(name: String) -> String? { entries.first { $0.name == name }?.value }
+
+    package var dictionary: [String: String] {
+        Dictionary(uniqueKeysWithValues: entries.map { ($0.name, $0.value) })
+    }
+
+    package func isSame(as other: ParameterSet) -> Bool {
+        self === other || (fingerprint == other.fingerprint && entries == other.entries)
+    }
+
+    /// A set with one value changed; nil takes it out.
+    package func with(_ name: String, _ value: String?) -> ParameterSet {
+        if self[name] == value { return self }
+        var values = dictionary
+        values[name] = value
+        return ParameterSet(values)
+    }
+}
+
+/// The SQL that takes a server from the settings it has to those a session needs.
+package enum SettingsReplay {
+    /// Never replayed: they belong to martlet, not to the server.
+    package static let ownPrefix = "martlet."
+
+    /// A simple query, or nil when there is nothing to change.
+    ///
+    /// The role is given back first and taken last, so that everything between is done with the
+    /// rights of the login.
+    package static func text(from applied: ParameterSet, to wanted: ParameterSet) -> String? {
+        if applied.isSame(as: wanted) { return nil }
+        let have = applied.dictionary
+        let want = wanted.dictionary
+        var statements: [String] = []
+        if have["role"] != nil && have["role"] != want["role"] { statements.append("RESET ROLE") }
+        for entry in applied.entries where want[entry.name] == nil && entry.name != "role" {
+            statements.append("RESET \(quoted(name: entry.name))")
+        }
+        for entry in wanted.entries where have[entry.name] != entry.value && entry.name != "role" {
+            statements.append(assignment(entry.name, entry.value))
+        }
+        if let role = want["role"], role != have["role"] {
+            statements.append(assignment("role", role))
+        }
+        return statements.isEmpty ? nil : statements.joined(separator: ";")
+    }
+
+    private static func assignment(_ name: String, _ value: String) -> String {
+        "SELECT pg_catalog.set_config(\(literal(name)),\(literal(value)),false)"
+    }
+
+    /// A name of one or two parts (`my.setting`), each quoted.
+    package static func quoted(name: String) -> String {
+        name.split(separator: ".", omittingEmptySubsequences: false)
+            .map { "\"" + $0.replacing("\"", with: "\"\"") + "\"" }
+            .joined(separator: ".")
+    }
+
+    /// A string constant that means the same whatever `standard_conforming_strings` is.
+    package static func literal(_ text: String) -> String {
+        "E'" + text.replacing("\\", with: "\\\\").replacing("'", with: "''") + "'"
+    }
+}

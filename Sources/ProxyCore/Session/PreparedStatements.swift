@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PostgresWire
+package import StatementClassifier
+
+/// A statement text with its parameter types, as all clients of a shard share it.
+package final class PreparedText {
+    /// Text, its zero, and the parameter types, as they follow the name in a Parse.
+    package let definition: [UInt8]
+    package let hash: UInt64
+    /// The name under which servers know it.
+    package let canonicalName: [UInt8]
+    /// Unique over all shards, because a server may move to another one.
+    package let index: Int
+    package var classification: Classification
+    package var shape: UInt64
+    /// The catalogue by which it was classified.
+    var catalogueVersion: Int
+    /// For a command that martlet may have to read again (SET, SHOW): the text itself.
+    package let textCount: Int
+
+    init(
+        definition: [UInt8], textCount: Int, hash: UInt64, index: Int,
+        classification: Classification, shape: UInt64, catalogueVersion: Int
+    ) {
+        self.definition = definition
+        self.textCount = textCount
+        self.hash = hash
+        self.index = index
+        self.classification = classification
+        self.shape = shape
+        self.catalogueVersion = catalogueVersion
+        canonicalName = Self.canonicalName(of: index)
+    }
+
+    static func canonicalName(of index: Int) -> [UInt8] { Array("martlet_\(index)".utf8) }
+}
+
+/// Finds the one `PreparedText` of a text; bounded, the least recently parsed go first.
+///
+/// Dropping one here loses only the sharing: clients and servers that use it keep it alive.
+package final class StatementRegistry {
+    private var texts: [UInt64: PreparedText] = [:]
+    private var order: [UInt64] = []
+    private var oldest = 0
+    private var nextIndex: Int
+    private let limit: Int
+    private let hashing: ByteHash
+
+    package init(shard: ShardID, hashing: ByteHash, limit: Int = 20_000) {
+        nextIndex = shard.index << 40
+        self.hashing = hashing
+        self.limit = limit
+    }
+
+    package func intern(
+        _ definition: [UInt8], textCount: Int, catalogueVersion: Int,
+        classify: () -> (Classification, shape: UInt64)
+    ) -> PreparedText {
+        let hash = hashing(definition)
+        if let known = texts[hash], known.definition == definition,
+            known.catalogueVersion == catalogueVersion {
+            return known
+        }
+        let (classification, shape) = classify()
+        let text = PreparedText(
+            definition: definition, textCount: textCount, hash: hash, index: nextIndex,
+            classification: classification, shape: shape,
+            catalogueVersion: catalogueVersion)
+        nextIndex += 1
+        remember(text)
+        return text
+    }
+
+    private func remember(_ text: PreparedText) {
+        if texts[text.hash] != nil {
+            // The same text under a new catalogue, or another of the same hash.
+        } else if texts.count >= limit {
+            texts[order[oldest]] = nil
+            order[oldest] = text.hash
+            oldest = (oldest + 1) % order.count
+        } else {
+            order.append(text.hash)
+        }
+        texts[text.hash] = text
+    }
+}
+
+/// The prepared statements of one client, by the names it gave them.
+package struct ClientStatements {
+    package struct Entry {
+        package let name: [UInt8]
+        package let text: PreparedText
+    }
+
+    private var entries: [UInt64: Entry] = [:]
+
+    package init() {}
+
+    package var count: Int { entries.count }
+
+    package func find(_ name: RawSpan, hash: UInt64) -> PreparedText? {
+        guard let entry = entries[hash], name.equals(entry.name, in: 0..<name.byteCount) else {
+            return nil
+        }
+        return entry.text
+    }
+
+    package mutating func define(_ name: [UInt8], hash: UInt64, _ text: PreparedText) {
+        entries[hash] = Entry(name: name, text: text)
+    }
+
+    package mutating func remove(hash: UInt64) { entries[hash] = nil }
+    package mutating func removeAll() { entries.removeAll() }
+}
+
+/// A seeded hash of bytes; the seed keeps clients from choosing names that collide.
+package struct ByteHash: Sendable {
+    private let seed: UInt64
+
+    package init(seed: UInt64) { self.seed = seed }
+
+    package func callAsFunction(_ bytes: [UInt8]) -> UInt64 { self(bytes.rawSpan) }
+
+    package func callAsFunction(_ bytes: RawSpan) -> UInt64 {
+        var hash = seed
+        var offset = 0
+        while offset + 8 <= bytes.byteCount {
+            let word = unsafe bytes.unsafeLoadUnaligned(
+                fromUncheckedByteOffset: offset, as: UInt64.self)
+            hash = mix(hash ^ word)
+            offset += 8
+        }
+        var tail = UInt64(bytes.byteCount)
+        while offset < bytes.byteCount {
+            tail = tail << 8 | UInt64(bytes.byte(at: offset))
+            offset += 1
+        }
+        return mix(hash ^ tail)
+    }
+
+    /// A multiply folded onto itself, as in wyhash.
+    private func mix(_ value: UInt64) -> UInt64 {
+        let product = (value ^ 0x9e37_79b9_7f4a_7c15).multipliedFullWidth(by: 0xe703_7ed1_a0b4_28db)
+        return product.high ^ product.low ^ value
+    }
+}

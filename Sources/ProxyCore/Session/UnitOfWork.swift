@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import PostgresWire
+package import StatementClassifier
+
+/// Everything from idle to the ReadyForQuery that is idle again, or one step of it inside a
+/// transaction: what is routed, what may be run again, what it may leave behind.
+///
+///     gathering ──▶ waiting ──▶ preparing ──▶ running ──▶ (inspecting) ──▶ gathering
+package struct UnitOfWork {
+    package enum Phase: Equatable, Sendable {
+        /// Its messages arrive; nothing has been decided.
+        case gathering
+        /// It waits for a server in a pool's queue.
+        case waiting
+        /// There is no node for it at the moment.
+        case held
+        /// Its server gets the session's settings.
+        case preparing
+        case running
+        /// It is answered but for the ReadyForQuery; the server is asked what it left behind.
+        case inspecting
+    }
+
+    package var phase = Phase.gathering
+    package var destination = Destination.replica
+    package var reason = Reason.none
+    package var hint: RouteHint?
+    package var effects: SessionEffects = []
+    package var containsTransactionControl = false
+    /// A COMMIT, END or PREPARE TRANSACTION is among its statements.
+    package var mayCommit = false
+    package var changesSchema = false
+    /// Anything but Parse, Describe and Close of statements was asked.
+    package var executes = false
+    /// Its last message (Sync, Query, FunctionCall) has been seen.
+    package var isComplete = false
+    /// It ends in a Flush and executes nothing: martlet puts a Sync in the Flush's place.
+    package var endsInFlush = false
+    /// The shape of its first statement, for what a replica refused.
+    package var shape: UInt64 = 0
+    /// Bytes at the front of `inbound` that belong to it and have been looked at.
+    package var gathered = 0
+    /// The statements that its Parse messages define, in their order.
+    package var parses: [PreparedText] = []
+    /// The hashes of the client's names for them.
+    package var parsedNames: [UInt64] = []
+    /// Names that its Parse messages defined, to be undone when it is run again.
+    package var defined: [UInt64] = []
+    /// One simple query of exactly one statement, which martlet may answer itself.
+    package var single: SingleStatement?
+
+    /// Its messages are still in `inbound`, and no answer has been passed on.
+    package var isRerunnable = false
+    /// Answers that do not decide yet (ParseComplete, RowDescription, ...) are kept back.
+    package var isHoldingBack = false
+    /// A CommandComplete has been seen: something may have been committed.
+    package var sawCompletion = false
+    package var attempts = 0
+    /// The node that it failed on.
+    package var avoided: NodeID?
+    package var holdReason = HoldReason.noPrimary
+    /// It is counted in its node's load.
+    package var isCounted = false
+    /// What the client gets in the place of an error that martlet provoked.
+    package var provoked: ErrorResponse?
+    /// The server's use count when the unit began; statements used since stay on the server.
+    package var useMark: UInt64 = 0
+    /// The BEGIN in front of it failed.
+    package var beginError: ErrorResponse?
+    /// Where it runs, and as what.
+    package var node: NodeID?
+    package var runsOnReplica = false
+    package var startedAt = Instant(0)
+    package var waitingSince = Instant(0)
+    /// The login of a client, which needs a server but sends nothing of the client's.
+    package var isLogin = false
+    /// BEGIN goes before it.
+    package var carriesBegin = false
+    package var countsAsRead = false
+
+    package init() {}
+
+    /// One statement of the simple protocol and what it commands.
+    package struct SingleStatement {
+        /// The text's place in `inbound`.
+        package var text: Range<Int>
+        package var control: TransactionControl
+        package var command: Command
+    }
+
+    /// The next unit begins; arrays keep their room.
+    package mutating func reset() {
+        var next = UnitOfWork()
+        swap(&next.parses, &parses)
+        swap(&next.parsedNames, &parsedNames)
+        swap(&next.defined, &defined)
+        next.parses.removeAll(keepingCapacity: true)
+        next.parsedNames.removeAll(keepingCapacity: true)
+        next.defined.removeAll(keepingCapacity: true)
+        self = next
+    }
+
+    /// A statement joins: its needs are added to the unit's.
+    package mutating func add(_ statement: Classification, shape: UInt64) {
+        if statement.destination == .primary && destination == .replica {
+            destination = .primary
+            reason = statement.reason
+        }
+        if parses.isEmpty && self.shape == 0 { self.shape = shape }
+        hint = hint ?? statement.hint
+        effects.formUnion(statement.effects)
+        changesSchema = changesSchema || statement.changesSchema
+        containsTransactionControl =
+            containsTransactionControl || statement.containsTransactionControl
+        // Which of several statements commits is not known; any control may be a COMMIT.
+        mayCommit = mayCommit || statement.containsTransactionControl
+    }
+
+    /// What it is cannot be known: the safe answers to everything.
+    package mutating func addOpaque() {
+        destination = .primary
+        reason = .tooLong
+        effects.insert(.opaque)
+        mayCommit = true
+        containsTransactionControl = true
+    }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import ProxyCore
+
+/// What the HTTP endpoint answers, from what the rest of the runtime can tell it.
+package struct AdministrationEndpoints: Sendable {
+    /// Gathers a page of metrics from all shards.
+    package var metrics: @Sendable () async -> MetricsPage
+    /// The snapshot that the shards have.
+    package var topology: @Sendable () -> Topology
+    /// Whether new clients should be sent here.
+    package var readiness: @Sendable () -> Readiness
+    /// Asks each shard for a sign of life.
+    package var health: @Sendable () async -> Health
+
+    package init(
+        metrics: @escaping @Sendable () async -> MetricsPage,
+        topology: @escaping @Sendable () -> Topology,
+        readiness: @escaping @Sendable () -> Readiness,
+        health: @escaping @Sendable () async -> Health
+    ) {
+        self.metrics = metrics
+        self.topology = topology
+        self.readiness = readiness
+        self.health = health
+    }
+
+    /// Answers one request.
+    package func respond(to request: HTTPRequest) async -> HTTPResponse {
+        switch request.path {
+        case "/metrics":
+            HTTPResponse(.ok, await metrics().text(), contentType: PrometheusText.contentType)
+        case "/healthz":
+            Self.verdict(await health().reasons, good: "healthy")
+        case "/readyz":
+            Self.verdict(readiness().reasons, good: "ready")
+        case "/topology":
+            HTTPResponse(
+                .ok, TopologyDocument.text(of: topology()),
+                contentType: TopologyDocument.contentType)
+        case "/":
+            HTTPResponse(.ok, "martlet\n/metrics\n/healthz\n/readyz\n/topology\n")
+        default:
+            HTTPResponse(.notFound)
+        }
+    }
+
+    private static func verdict(_ reasons: [String], good: String) -> HTTPResponse {
+        reasons.isEmpty
+            ? HTTPResponse(.ok, good + "\n")
+            : HTTPResponse(
+                .serviceUnavailable, reasons.map { "not \(good): \($0)\n" }.joined())
+    }
+}

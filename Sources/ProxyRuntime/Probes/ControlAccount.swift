@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import ProxyCore
+
+/// As whom control connections log in.
+package struct ControlAccount: Equatable, Sendable {
+    package var user: String
+    package var password: String?
+    package var database: String
+    /// Further libpq parameters, such as `sslmode`.
+    package var parameters: [Parameter] = []
+
+    package struct Parameter: Equatable, Sendable {
+        package var name: String
+        package var value: String
+        package init(_ name: String, _ value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    package init(user: String, password: String?, database: String) {
+        self.user = user
+        self.password = password
+        self.database = database
+    }
+
+    /// The same account in another database.
+    package func with(database: String) -> ControlAccount {
+        var other = self
+        other.database = database
+        return other
+    }
+}
+
+/// Why a control query has no answer.
+package enum ControlFault: Error, Equatable, Sendable {
+    /// The server could not be reached, or the connection to it broke.
+    case lost(String)
+    /// The server said no, at login or to the query.
+    case refused(sqlState: String, message: String)
+    case timeout
+    /// The owner has closed the connection.
+    case closed
+
+    /// What it says about the server.
+    package var sampleFailure: SampleFailure {
+        switch self {
+        case .lost(let reason): .down(reason)
+        case .timeout, .closed: .timeout
+        case .refused(let sqlState, let message):
+            // Shut down by an operator, crashed, starting: the server is not there for anybody.
+            ["57P01", "57P02", "57P03"].contains(sqlState)
+                ? .down(message) : .rejected("\(sqlState) \(message)")
+        }
+    }
+
+    /// For a log line.
+    package var words: String {
+        switch self {
+        case .lost(let reason): reason
+        case .refused(let sqlState, let message): "\(sqlState): \(message)"
+        case .timeout: "no answer in time"
+        case .closed: "closed"
+        }
+    }
+}
+
+/// The answer to a control query.
+package struct ControlAnswer: Equatable, Sendable {
+    package var rows: [[String?]]
+    /// When the query was sent.
+    package var sentAt: Instant
+    /// When its last row was here.
+    package var arrivedAt: Instant
+}

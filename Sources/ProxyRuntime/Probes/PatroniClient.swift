@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CCurl
+internal import Dispatch
+package import ProxyCore
+internal import Synchronization
+
+/// Asks Patroni's REST interfaces: one short-lived connection a request, a timeout on everything.
+///
+/// Five idle connections are enough to silence a Patroni, so none is kept. All transfers share one
+/// libcurl multi handle, which is driven by a block on a queue of its own for as long as there are
+/// any; while nothing is asked, no thread is held. Answers come on that queue.
+// The multi handle and its transfers are touched on `queue` only, but for `curl_multi_wakeup`,
+// which libcurl allows from any thread.
+@safe package final class PatroniClient: @unchecked Sendable {
+    /// Longer answers are cut off and count as failures.
+    package static let bodyLimit = 1 << 20
+    /// Requests under way at a time; one more fails at once.
+    package static let requestLimit = 1024
+
+    private struct Request {
+        let url: String
+        let timeout: Instant.Span
+        let completion: @Sendable (RestAnswer) -> Void
+    }
+
+    /// One request under way; libcurl's callback appends to `body`.
+    private final class Transfer {
+        var body: [UInt8] = []
+        let completion: @Sendable (RestAnswer) -> Void
+        init(_ completion: @escaping @Sendable (RestAnswer) -> Void) {
+            self.completion = completion
+        }
+    }
+
+    private struct Inbox {
+        var requests: [Request] = []
+        var underWay = 0
+        var isDriven = false
+    }
+
+    private let security: RestSecurity
+    private let queue = DispatchQueue(label: "martlet.patroni")
+    private let inbox = Mutex(Inbox())
+    private let multi: UnsafeMutableRawPointer?
+    private var transfers: [UnsafeMutableRawPointer: Transfer] = unsafe [:]
+
+    private static let isLibraryReady = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+
+    package init(security: RestSecurity = RestSecurity()) {
+        self.security = security
+        unsafe multi = Self.isLibraryReady ? unsafe curl_multi_init() : nil
+    }
+
+    deinit {
+        // A block that drives transfers holds the client, so there are none.
+        if let multi = unsafe multi { _ = unsafe curl_multi_cleanup(multi) }
+    }
+
+    /// `GET url`; `completion` is called exactly once, on a queue of the client.
+    package func get(
+        _ url: String, timeout: Instant.Span, _ completion: @escaping @Sendable (RestAnswer) -> Void
+    ) {
+        enum Next { case drive, wake, refuse }
+        let request = Request(url: url, timeout: timeout, completion: completion)
+        let next = inbox.withLock { inbox -> Next in
+            guard inbox.underWay < Self.requestLimit else { return .refuse }
+            inbox.underWay += 1
+            inbox.requests.append(request)
+            if inbox.isDriven { return .wake }
+            inbox.isDriven = true
+            return .drive
+        }
+        switch next {
+        case .drive: queue.async { self.drive() }
+        case .wake: if let multi = unsafe multi { _ = unsafe curl_multi_wakeup(multi) }
+        case .refuse: queue.async { completion(.failed("too many requests under way")) }
+        }
+    }
+
+    // MARK: On the queue
+
+    /// Runs transfers until there are none.
+    private func drive() {
+        while true {
+            let requests = inbox.withLock { inbox in
+                defer { inbox.requests = [] }
+                return inbox.requests
+            }
+            for request in requests { start(request) }
+            var running: Int32 = 0
+            if let multi = unsafe multi {
+                _ = unsafe curl_multi_perform(multi, &running)
+                unsafe finishTransfers(multi)
+            }
+            let isDone = inbox.withLock { inbox in
+                if inbox.underWay == 0 { inbox.isDriven = false }
+                return inbox.underWay == 0
+            }
+            if isDone { return }
+            if let multi = unsafe multi, running > 0 {
+                _ = unsafe curl_multi_poll(multi, nil, 0, 1000, nil)
+            }
+        }
+    }
+
+    private func start(_ request: Request) {
+        guard let multi = unsafe multi, let handle = unsafe curl_easy_init() else {
+            return finish(request.completion, .failed("libcurl is not available"))
+        }
+        let transfer = Transfer(request.completion)
+        guard unsafe configure(handle, request, transfer),
+            unsafe curl_multi_add_handle(multi, handle) == CURLM_OK
+        else {
+            unsafe curl_easy_cleanup(handle)
+            return finish(request.completion, .failed("bad request: \(request.url)"))
+        }
+        unsafe transfers[handle] = transfer
+    }
+
+    private func configure(
+        _ handle: UnsafeMutableRawPointer, _ request: Request, _ transfer: Transfer
+    ) -> Bool {
+        let milliseconds = Int(clamping: max(request.timeout.milliseconds, 1))
+        let numbers: [(CURLoption, Int)] = [
+            (CURLOPT_TIMEOUT_MS, milliseconds), (CURLOPT_CONNECTTIMEOUT_MS, milliseconds),
+            (CURLOPT_NOSIGNAL, 1), (CURLOPT_FORBID_REUSE, 1), (CURLOPT_FRESH_CONNECT, 1),
+            (CURLOPT_FOLLOWLOCATION, 0), (CURLOPT_MAXFILESIZE, Self.bodyLimit),
+            (CURLOPT_TCP_NODELAY, 1),
+        ]
+        // An http_proxy of the environment is for the way out, not for the cluster.
+        var texts: [(CURLoption, String)] = [
+            (CURLOPT_URL, request.url), (CURLOPT_PROTOCOLS_STR, "http,https"),
+            (CURLOPT_PROXY, ""), (CURLOPT_USERAGENT, "martlet"),
+        ]
+        if let file = security.authorityFile { texts.append((CURLOPT_CAINFO, file)) }
+        if let file = security.certificateFile { texts.append((CURLOPT_SSLCERT, file)) }
+        if let file = security.keyFile { texts.append((CURLOPT_SSLKEY, file)) }
+        for (option, value) in numbers {
+            if unsafe martlet_curl_set_long(handle, option, value) != CURLE_OK { return false }
+        }
+        for (option, value) in texts {
+            if unsafe martlet_curl_set_string(handle, option, value) != CURLE_OK { return false }
+        }
+        // The transfer lives in `transfers` for as long as the handle does.
+        let context = unsafe Unmanaged.passUnretained(transfer).toOpaque()
+        return unsafe martlet_curl_set_write(handle, Self.receive, context) == CURLE_OK
+    }
+
+    /// Takes a piece of a body; another count than it was given stops the transfer.
+    private static let receive: martlet_curl_write_function = { data, size, count, context in
+        guard let data = unsafe data, let context = unsafe context else { return 0 }
+        let transfer = unsafe Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+        let length = size * count
+        guard transfer.body.count + length <= bodyLimit else { return 0 }
+        unsafe transfer.body.append(
+            contentsOf: UnsafeRawBufferPointer(start: data, count: length))
+        return length
+    }
+
+    private func finishTransfers(_ multi: UnsafeMutableRawPointer) {
+        var left: Int32 = 0
+        while let message = unsafe curl_multi_info_read(multi, &left) {
+            guard unsafe message.pointee.msg == CURLMSG_DONE,
+                let handle = unsafe message.pointee.easy_handle
+            else { continue }
+            let code = unsafe message.pointee.data.result
+            let transfer = unsafe transfers.removeValue(forKey: handle)
+            var status = 0
+            _ = unsafe martlet_curl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
+            unsafe curl_multi_remove_handle(multi, handle)
+            unsafe curl_easy_cleanup(handle)
+            guard let transfer else { continue }
+            if code == CURLE_OK {
+                finish(transfer.completion, .answered(status: status, body: transfer.body))
+            } else {
+                let words = unsafe String(cString: curl_easy_strerror(code))
+                finish(transfer.completion, .failed(words))
+            }
+        }
+    }
+
+    private func finish(_ completion: @Sendable (RestAnswer) -> Void, _ answer: RestAnswer) {
+        inbox.withLock { $0.underWay -= 1 }
+        completion(answer)
+    }
+}

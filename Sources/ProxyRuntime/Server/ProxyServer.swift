@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Dispatch
+internal import Logging
+package import ProxyConfiguration
+internal import ProxyCore
+internal import StatementClassifier
+internal import Synchronization
+
+/// Why martlet could not start; in words for whoever started it.
+package struct StartFailure: Error, CustomStringConvertible {
+    package let description: String
+}
+
+/// The whole proxy: control plane, shards, listeners, HTTP. Start, reload, drain, stop.
+///
+/// The control plane (Patroni probes, lag samples, secrets, catalogues) has one queue and shares
+/// nothing with the shards but what is posted to them.
+package final class ProxyServer: Sendable {
+    private struct State {
+        var configuration: Configuration
+        var topology = Topology()
+        var isListening = false
+        var isDraining = false
+    }
+
+    private let state: Mutex<State>
+    private let log: Log
+    private let logger: Logger
+    private let processKey: [UInt8]
+    private let driver: TopologyDriver
+    private let secrets: SecretStore
+    private let catalogues: CatalogueStore
+    private let shards: ShardGroup
+    private let http: HTTPEndpoint
+    private let shardCount: Int
+    private let version: String
+
+    /// Makes everything and binds the HTTP endpoint; nobody is served before `start`.
+    package init(
+        _ configuration: Configuration, log: Log, version: String
+    ) throws(StartFailure) {
+        let logger = log.logger()
+        let queue = DispatchQueue(label: "martlet.control")
+        let clock: @Sendable () -> Instant = { MonotonicClock.now }
+        let account = ControlAccount(configuration.service)
+        var generator = SystemRandomNumberGenerator()
+        let processKey = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+        let outlet = Outlet()
+
+        secrets = SecretStore(
+            account: account, lookupFunction: configuration.lookupFunction,
+            lifetime: configuration.policy.authentication.secretLifetime, queue: queue,
+            logger: logger, clock: clock)
+        catalogues = CatalogueStore(
+            query: CatalogueQueries.snapshot, account: account, routing: configuration.policy.routing, queue: queue,
+            logger: logger, clock: clock,
+            onChange: { database, catalogue in
+                outlet.server?.shards.publish(catalogue, database: database)
+            })
+        driver = TopologyDriver(
+            policy: configuration.policy, seeds: configuration.discovery.seeds, account: account,
+            queue: queue, logger: logger, seed: generator.next(), clock: clock,
+            onChange: { outlet.server?.changed($0) })
+        shardCount = configuration.shards > 0 ? configuration.shards : GrantedCores.count()
+        self.log = log
+        self.logger = logger
+        self.processKey = processKey
+        self.version = version
+        state = Mutex(State(configuration: configuration))
+        do {
+            shards = try ShardGroup(
+                count: shardCount, policy: configuration.policy,
+                rules: LoginRules(
+                    policy: configuration.policy.authentication, processKey: processKey),
+                topology: Topology(),
+                host: Self.host(secrets, catalogues, driver, log, outlet),
+                randomSeed: generator.next())
+        } catch {
+            throw StartFailure(description: "the event loops could not be made: \(error)")
+        }
+        let address = configuration.httpAddress
+        do {
+            http = try HTTPEndpoint(host: address.host, port: address.port) { request in
+                await outlet.server?.endpoints().respond(to: request)
+                    ?? HTTPResponse(.serviceUnavailable)
+            }
+        } catch {
+            throw StartFailure(description: "http.listen \(address): \(error)")
+        }
+        outlet.server = self
+    }
+
+    /// Begins to probe, to answer HTTP, and to accept clients.
+    package func start() throws(StartFailure) {
+        driver.start()
+        http.start()
+        let listeners = state.withLock { $0.configuration.listeners }
+        for listener in listeners {
+            do {
+                try shards.listen(
+                    ListenAddress(
+                        host: listener.address.host, port: listener.address.port,
+                        route: listener.route)
+                ) { [logger] error in
+                    logger.error("clients cannot be accepted", metadata: ["error": "\(error)"])
+                }
+            } catch {
+                throw StartFailure(description: "listen \(listener.address): \(error)")
+            }
+        }
+        state.withLock { $0.isListening = true }
+        logger.notice(
+            "martlet \(version) serves",
+            metadata: [
+                "listen": "\(listeners.map(\.address.description).joined(separator: ","))",
+                "http": "\(state.withLock { $0.configuration.httpAddress })",
+                "shards": "\(shardCount)",
+            ])
+    }
+
+    // MARK: While it runs
+
+    /// Another configuration for everything that can change without a restart.
+    package func reload(_ configuration: Configuration) {
+        let old = state.withLock { state in
+            let old = state.configuration
+            state.configuration = configuration
+            return old
+        }
+        for path in configuration.changesThatNeedRestart(from: old) {
+            logger.warning(
+                "a changed setting takes effect after a restart", metadata: ["setting": "\(path)"])
+        }
+        log.rules = LogRules(configuration.log)
+        secrets.reconfigure(
+            lookupFunction: configuration.lookupFunction,
+            lifetime: configuration.policy.authentication.secretLifetime)
+        catalogues.reconfigure(configuration.policy.routing)
+        driver.reconfigure(configuration.policy, seeds: configuration.discovery.seeds)
+        shards.reconfigure(
+            configuration.policy,
+            rules: LoginRules(
+                policy: configuration.policy.authentication, processKey: processKey))
+        logger.notice("the configuration was reloaded")
+    }
+
+    /// Takes no new clients, lets transactions end, and returns when the last client has left or
+    /// the drain timeout is over.
+    package func drain() async {
+        let timeout = state.withLock { state in
+            state.isDraining = true
+            return state.configuration.drainTimeout
+        }
+        logger.notice("draining", metadata: ["clients": "\(shards.clientCount)"])
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.shards.drain() }
+            group.addTask { try? await Task.sleep(nanoseconds: timeout.nanoseconds) }
+            await group.next()
+            group.cancelAll()
+            // `drain` cannot be cancelled; `stop` ends it by closing what is left.
+            await self.stop()
+        }
+    }
+
+    package func stop() async {
+        await shards.stop()
+        driver.stop()
+        secrets.stop()
+        catalogues.stop()
+        http.stop()
+        logger.notice("stopped")
+        log.flush()
+    }
+
+    private func changed(_ topology: Topology) {
+        state.withLock { $0.topology = topology }
+        shards.publish(topology)
+        secrets.topologyChanged(topology)
+        catalogues.topologyChanged(topology)
+    }
+
+    // MARK: What others ask
+
+    private func endpoints() -> AdministrationEndpoints {
+        AdministrationEndpoints(
+            metrics: { await self.page() },
+            topology: { self.state.withLock { $0.topology } },
+            readiness: {
+                self.state.withLock {
+                    Readiness(
+                        listening: $0.isListening, draining: $0.isDraining, topology: $0.topology)
+                }
+            },
+            health: { await self.health() })
+    }
+
+    private func page() async -> MetricsPage {
+        var page = MetricsPage()
+        page.statistics = ShardStatistics.sum(await shards.statistics())
+        page.statistics.loop = LoopCounters(await shards.loopStatistics())
+        page.process = ProcessStatistics.figures()
+        page.shards = shardCount
+        page.logLinesDropped = log.droppedLines
+        page.version = version
+        state.withLock {
+            page.topology = $0.topology
+            page.draining = $0.isDraining
+        }
+        return page
+    }
+
+    /// Asks each shard for a sign of life; one that does not answer in time is what is wrong.
+    private func health() async -> Health {
+        let start = MonotonicClock.now
+        _ = await shards.collect { _, _ in true }
+        return Health(silences: [MonotonicClock.now - start])
+    }
+
+    private static func host(
+        _ secrets: SecretStore, _ catalogues: CatalogueStore, _ driver: TopologyDriver,
+        _ log: Log, _ outlet: Outlet
+    ) -> ShardHost {
+        ShardHost(
+            lookUpSecret: { user, newerThan, answer in
+                secrets.lookUp(user, newerThan: newerThan, answer)
+            },
+            needCatalogue: { catalogues.need($0) },
+            catalogueStale: { catalogues.stale($0) },
+            doubt: { driver.doubt($0) },
+            log: { _, event in
+                let topology = outlet.server?.state.withLock { $0.topology }
+                log.write(
+                    LogLine(event, time: Log.now) { id in
+                        topology?[id]?.name ?? "node \(id.index)"
+                    })
+            })
+    }
+}
+
+/// What call-backs reach the server by; filled once the server is whole.
+private final class Outlet: Sendable {
+    private let held = Mutex<ProxyServer?>(nil)
+
+    var server: ProxyServer? {
+        get { held.withLock { $0 } }
+        set { held.withLock { $0 = newValue } }
+    }
+}
+
+extension ControlAccount {
+    init(_ service: Configuration.ServiceAccount) {
+        self.init(
+            user: service.user, password: service.password.text, database: service.database)
+    }
+}
+
+extension Configuration.Discovery {
+    /// Base URLs of Patroni's REST interface.
+    package var seeds: [String] {
+        switch self {
+        case .urls(let urls): urls.map(\.description)
+        case .dns(let name): ["http://\(name)"]
+        }
+    }
+}
+
+extension LogRules {
+    package init(_ settings: LogSettings) {
+        self.init()
+        level = Logger.Level(rawValue: settings.level.rawValue) ?? .info
+        format = settings.format == .json ? .json : .text
+        statements = settings.statements
+    }
+}
+
+extension LoopCounters {
+    init(_ loop: LoopStatistics) {
+        self.init()
+        wakeups = Int(clamping: loop.wakeUps)
+        reads = Int(clamping: loop.reads)
+        emptyReads = Int(clamping: loop.emptyReads)
+        sends = Int(clamping: loop.sends)
+        bytesReceived = Int(clamping: loop.bytesRead)
+        bytesSent = Int(clamping: loop.bytesSent)
+        blocks = Int(clamping: loop.blocks)
+        accepted = Int(clamping: loop.accepted)
+        refusedMail = Int(clamping: loop.refusedMail)
+    }
+}

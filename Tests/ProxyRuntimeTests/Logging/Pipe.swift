@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Dispatch
+import Glibc
+import Synchronization
+
+/// A pipe, for what writes to a descriptor.
+final class Pipe: Sendable {
+    let input: Int32
+    private let output: Int32
+    private let isInputOpen = Mutex(true)
+
+    init() {
+        var ends: [Int32] = [0, 0]
+        _ = unsafe pipe(&ends)
+        (output, input) = (ends[0], ends[1])
+    }
+
+    deinit {
+        closeInput()
+        close(output)
+    }
+
+    func closeInput() {
+        isInputOpen.withLock { isOpen in
+            if isOpen { close(input) }
+            isOpen = false
+        }
+    }
+
+    /// Ends the input and returns all that went in.
+    func readAll() -> String {
+        closeInput()
+        return readToEnd()
+    }
+
+    /// Begins to read at once; the result waits for the end.
+    func readInBackground() -> () -> String {
+        let result = Mutex("")
+        let box = Box(result)
+        let done = DispatchSemaphore(value: 0)
+        DispatchQueue(label: "pipe").async { [self] in
+            let text = readToEnd()
+            box.value.withLock { $0 = text }
+            done.signal()
+        }
+        return {
+            done.wait()
+            return box.value.withLock { $0 }
+        }
+    }
+
+    private func readToEnd() -> String {
+        var result: [UInt8] = []
+        var bytes = [UInt8](repeating: 0, count: 65536)
+        while true {
+            let count = unsafe read(output, &bytes, bytes.count)
+            guard count > 0 else { return String(decoding: result, as: UTF8.self) }
+            result += bytes[..<count]
+        }
+    }
+
+    private final class Box: Sendable {
+        let value: Mutex<String>
+        init(_ value: consuming sending Mutex<String>) { self.value = value }
+    }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+@testable import ProxyRuntime
+
+/// The other end of a connection under test: blocking calls that give up instead of hanging.
+struct Peer {
+    let socket: Socket
+    /// Far beyond what any machine needs; only a test that fails waits this long.
+    private static let patience: Int32 = 20_000
+
+    init(_ socket: Socket) { self.socket = socket }
+
+    /// Connects to a listener of this machine.
+    init(connectingTo address: SocketAddress) throws {
+        socket = try Socket.connecting(to: address)
+        if !wait(for: POLLOUT) { throw SocketError.system("connect", ETIMEDOUT) }
+        if let failure = socket.connectFailure() { throw failure }
+    }
+
+    func send(_ bytes: [UInt8]) -> Bool {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            guard wait(for: POLLOUT),
+                case .sent(let count, _) = unsafe socket.send(rest.span.bytes)
+            else { return false }
+            rest = rest.dropFirst(count)
+        }
+        return true
+    }
+
+    /// So many bytes, or fewer where the stream ends before.
+    func receive(_ count: Int) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while bytes.count < count, let more = receiveSome(atMost: count - bytes.count) {
+            bytes += more
+        }
+        return bytes
+    }
+
+    /// Everything up to the end of the stream.
+    func receiveAll() -> [UInt8] { receive(.max) }
+
+    /// Whether the stream has ended, in any way.
+    var hasEnded: Bool { receiveSome(atMost: 1) == nil }
+
+    func close() { socket.close() }
+
+    private func receiveSome(atMost count: Int) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: min(count, 1 << 16))
+        guard wait(for: POLLIN) else { return nil }
+        let result = unsafe bytes.withUnsafeMutableBytes { unsafe socket.receive(into: $0) }
+        guard case .received(let count, _) = result else { return nil }
+        return Array(bytes.prefix(count))
+    }
+
+    private func wait(for events: Int32) -> Bool {
+        var descriptor = pollfd(fd: socket.descriptor, events: Int16(events), revents: 0)
+        return unsafe poll(&descriptor, 1, Self.patience) == 1
+    }
+}
