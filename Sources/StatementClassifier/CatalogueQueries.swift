@@ -142,7 +142,8 @@ package enum CatalogueQueries {
             (SELECT 'f', oid FROM function WHERE is_volatile
              UNION SELECT 'f', w.oid FROM word w JOIN dangerous d ON d.name = w.word
              UNION SELECT 'f', p.oid FROM pg_catalog.pg_proc p
-             JOIN dangerous d ON d.name = p.proname WHERE p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace
+             JOIN dangerous d ON d.name = p.proname
+             WHERE p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace
              UNION SELECT 'r', oid FROM relation WHERE relpersistence = 'u' OR relkind IN ('f', 'S')
              UNION SELECT 'r', oid FROM tree WHERE kind = 'r' AND body ~ ':hasForUpdate true'
              UNION SELECT 'r', c.oid FROM pg_catalog.pg_class c
