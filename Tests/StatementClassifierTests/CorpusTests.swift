@@ -25,10 +25,11 @@ struct CorpusTests {
     }
 
     private static func known() throws -> Catalogue {
-        Catalogue(rows: try lines("catalogue.tsv").map { line in
-            let fields = line.split(separator: "\t")
-            return (kind: String(fields[0]), name: String(fields[1]))
-        })
+        Catalogue(
+            rows: try lines("catalogue.tsv").map { line in
+                let fields = line.split(separator: "\t")
+                return (kind: String(fields[0]), name: String(fields[1]))
+            })
     }
 
     @Test func `the corpus has at least two thousand statements`() throws {
