@@ -38,6 +38,9 @@ extension Pooler {
                 else { return }
                 packet = try StartupPacket(body: client.unread.extracting(4..<length))
                 client.inbound.consume(length)
+            } catch .invalidCancelRequest {
+                // Nobody who asks to cancel is answered.
+                return close(client)
             } catch {
                 return refuse(client, error.sqlState, error.message)
             }
