@@ -190,7 +190,9 @@ extension Scanner {
     private mutating func keyword(_ keyword: Keyword) {
         switch keyword {
         case .into:
-            let isTarget = previous.keyword == .insert || previous.keyword == .merge
+            // After a column of that name (`SELECT insert INTO x`) it is the INTO of the query.
+            let isTarget = (previous.keyword == .insert || previous.keyword == .merge)
+                && (startsQuery(second) || second.kind == .close)
             guard !isTarget, mode == .query || mode == .planned else { return }
             result.refuse(.selectInto)
             result.changesSchema = mode == .query

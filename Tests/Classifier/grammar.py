@@ -56,6 +56,9 @@ def parses(text):
         return False
 
 
+LONG_NAME = re.compile(r"\w{64}")
+
+
 class Found(Exception):
     """A reason for the primary."""
 
@@ -90,13 +93,16 @@ class Rules:
             # An error wherever it runs, but nothing may be built on it.
             wrong = verdict.control != "none" or verdict.command != "none"
             return NOT_PARSABLE, ["command of an unparsable text"] if wrong else []
+        if LONG_NAME.search(text):
+            # PostgreSQL cuts it, the classifier does not try to: for the primary, whatever it is.
+            return "a name that is cut", [] if not verdict.is_replica else ["sent with a cut name"]
         complaints = []
         if verdict.reason not in ("unparsable", "unknown-statement") \
                 and len(statements) != verdict.count:
             complaints.append(f"{len(statements)} statements, not {verdict.count}")
         trees = [statement["stmt"] for statement in statements]
         complaints += self.compare_control(trees, verdict)
-        complaints += self.compare_command(trees, verdict)
+        complaints += self.compare_command(trees, verdict, text)
         try:
             for tree in trees:
                 self.statement(tree)
@@ -125,21 +131,21 @@ class Rules:
         node = tree.get("VariableSetStmt", {})
         return "TransactionStmt" in tree or node.get("name") in ("TRANSACTION", "TRANSACTION SNAPSHOT")
 
-    def compare_command(self, trees, verdict):
+    def compare_command(self, trees, verdict, text):
         """Session commands must be reported, since the session answers or replays them."""
         actual = verdict.command.split("(")[0]
         expected = {"none"}
         if len(trees) == 1:
             (kind, node), = trees[0].items()
-            expected = self.expected_command(kind, node)
+            expected = self.expected_command(kind, node, text)
         return [] if actual in expected else [f"command {actual}, not {'/'.join(sorted(expected))}"]
 
-    def expected_command(self, kind, node):
+    def expected_command(self, kind, node, text):
         if kind == "VariableSetStmt":
             name = node.get("name", "")
             if name.startswith("TRANSACTION") or name == "xmloption":
                 return {"none", "set", "setDefault"} if name == "xmloption" else {"none"}
-            if name.split(".")[0] in ("transaction", "local", "session"):
+            if name.split(".")[0] in ("transaction", "local", "session", "constraints"):
                 # There are no such settings, so it does not matter what is said of them.
                 return {"none", "set", "setDefault", "reset"}
             if name == "SESSION CHARACTERISTICS":
@@ -162,7 +168,9 @@ class Rules:
         if kind == "CopyStmt":
             if node.get("filename") or node.get("is_program"):
                 return {"none"}
-            return {"copyFromStdin" if node.get("is_from") else "copyToStdout"}
+            # The tree as JSON does not tell an empty file name from none.
+            empty = {"none"} if text.rstrip().endswith("''") else set()
+            return empty | {"copyFromStdin" if node.get("is_from") else "copyToStdout"}
         if kind == "SelectStmt":
             return {"none", "setConfig"}
         return {{"PrepareStmt": "prepare", "ExecuteStmt": "execute", "ListenStmt": "listen",

@@ -156,6 +156,9 @@ struct TransactionTests {
             return
         }
         #expect(part(prepare, name) == "\"p q\"")
+        check("PREPARE transaction AS SELECT 1", "replica +sql-prepare")
+        #expect(!classify("PREPARE transaction AS SELECT 1").containsTransactionControl)
+        #expect(classify("COPY public.from TO STDOUT").command == .copyToStdout)
         #expect(classify("EXECUTE p").command == .execute(name: 8..<9))
         #expect(classify("DEALLOCATE PREPARE p").command == .deallocate(name: 19..<20))
         #expect(classify("DEALLOCATE PREPARE").command == .deallocate(name: 11..<18))

@@ -36,6 +36,8 @@ struct WriteTests {
 
     @Test func `select into creates a table`() {
         check("SELECT 1 INTO x", "select-into")
+        check("SELECT insert INTO x", "select-into")
+        check("EXPLAIN SELECT merge INTO x", "select-into")
         check("SELECT * INTO TABLE x FROM t", "select-into")
         check("SELECT a INTO TEMP x FROM t", "select-into +temporary")
         check("SELECT a INTO LOCAL TEMPORARY TABLE x FROM t", "select-into +temporary")

@@ -67,7 +67,6 @@ enum AllowLists {
 
     /// Files named for what they hold together instead of for one type.
     static let collections: Set<String> = [
-        "Tests/StatementClassifierTests/ClassificationCheck.swift",
         "Sources/PostgresWire/MessageWriting.swift",
         "Sources/ProxyCore/Authentication/AuthenticationMessages.swift",
         "Sources/ProxyCore/Identifiers.swift",
