@@ -40,13 +40,13 @@ struct LexerTests {
 
     @Test func `a backslash escapes in plain strings when the session says so`() {
         let sql = "SELECT 'a\\'; DELETE FROM t; --'"
-        #expect(summary(classify(sql, conforming: false)) == "replica")
-        #expect(summary(classify(sql, conforming: true)) == "data-modification")
+        #expect(classify(sql, conforming: false).summary == "replica")
+        #expect(classify(sql, conforming: true).summary == "data-modification")
         let other = "SELECT 'a\\\\'; DELETE FROM t"
-        #expect(summary(classify(other, conforming: false)) == "data-modification")
+        #expect(classify(other, conforming: false).summary == "data-modification")
         let continued = "SELECT 'a'\n'\\'; DELETE FROM t; --'"
-        #expect(summary(classify(continued, conforming: false)) == "replica")
-        #expect(summary(classify("SELECT N'\\'; DELETE'", conforming: false)) == "replica")
+        #expect(classify(continued, conforming: false).summary == "replica")
+        #expect(classify("SELECT N'\\'; DELETE'", conforming: false).summary == "replica")
     }
 
     @Test func `what never ends or cannot be is unparsable`() {
@@ -92,7 +92,7 @@ struct LexerTests {
     @Test func `encodings with ASCII in their characters are trusted only in ASCII`() {
         #expect(classify("SELECT 'abc'", encodingIsSafe: false).destination == .replica)
         let result = classify("SELECT 'é'", encodingIsSafe: false)
-        #expect(summary(result) == "unsafe-encoding +opaque")
+        #expect(result.summary == "unsafe-encoding +opaque")
         #expect(result.containsTransactionControl && result.changesSchema)
         #expect(classify("SELECT 'é'").destination == .replica)
     }
@@ -100,9 +100,9 @@ struct LexerTests {
     @Test func `a text beyond the limit is not looked at`() {
         let bytes = Array("SELECT 1".utf8)
         let classifier = StatementClassifier(maximumLength: 7)
-        #expect(summary(classifier.classify(bytes.span, catalogue: nil)) == "too-long +opaque")
+        #expect(classifier.classify(bytes.span, catalogue: nil).summary == "too-long +opaque")
         let fitting = StatementClassifier(maximumLength: 8)
-        #expect(summary(fitting.classify(bytes.span, catalogue: nil)) == "replica")
+        #expect(fitting.classify(bytes.span, catalogue: nil).summary == "replica")
     }
 
     @Test func `raw spans are read as bytes`() {
