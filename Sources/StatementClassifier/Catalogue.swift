@@ -90,7 +90,7 @@ struct NameFacts: OptionSet, Sendable {
 }
 
 extension Catalogue {
-    /// Builds a snapshot from the rows of `CatalogueQueries`; kinds that it does not know are left out.
+    /// Builds a snapshot from the rows of `CatalogueQueries`; kinds it does not know are left out.
     ///
     /// The overrides are those of the configuration, as in the other initializer.
     package convenience init(

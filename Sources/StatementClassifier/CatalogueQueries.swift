@@ -141,13 +141,15 @@ package enum CatalogueQueries {
         bad(kind, oid) AS (
             (SELECT 'f', oid FROM function WHERE is_volatile
              UNION SELECT 'f', w.oid FROM word w JOIN dangerous d ON d.name = w.word
-             UNION SELECT 'f', p.oid FROM pg_catalog.pg_proc p JOIN dangerous d ON d.name = p.proname
+             UNION SELECT 'f', p.oid FROM pg_catalog.pg_proc p
+             JOIN dangerous d ON d.name = p.proname
              WHERE p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace
              UNION SELECT 'r', oid FROM relation WHERE relpersistence = 'u' OR relkind IN ('f', 'S')
              UNION SELECT 'r', oid FROM tree WHERE kind = 'r' AND body ~ ':hasForUpdate true'
              UNION SELECT 'r', c.oid FROM pg_catalog.pg_class c
              WHERE c.relnamespace = 'pg_catalog'::pg_catalog.regnamespace
-                 AND (c.relname ~ '^pg_stat(io)?_' OR c.relname IN (SELECT name FROM node_relation)))
+                 AND (c.relname ~ '^pg_stat(io)?_'
+                     OR c.relname IN (SELECT name FROM node_relation)))
             UNION
             SELECT e.kind, e.oid FROM bad b JOIN edge e ON e.used_kind = b.kind AND e.used = b.oid
         ),

@@ -108,16 +108,19 @@ extension Scanner {
     private mutating func setConfig() {
         var ahead = lexer
         let name = ahead.next()
-        let isPlainCall = name.kind == .string && ahead.next().kind == .comma
-        let value = isPlainCall ? ahead.next() : Token()
-        let isPlainValue = value.isString || value.kind == .number || value.kind == .parameter
-        guard isPlainValue, ahead.next().kind == .comma else {
+        guard name.isString, ahead.next().kind == .comma else {
             result.effects.formUnion([.settings, .localSettings, .role])
             return
         }
         let setting = literal(name)
         if Self.isRole(setting) { result.effects.insert(.role) }
         if Self.isIsolation(setting) { result.refuse(.serializable) }
+        let value = ahead.next()
+        let isPlainValue = value.isString || value.kind == .number || value.kind == .parameter
+        guard isPlainValue, ahead.next().kind == .comma else {
+            result.effects.formUnion([.settings, .localSettings])
+            return
+        }
         let local = ahead.next()
         guard let isLocal = truth(local), ahead.next().kind == .close else {
             result.effects.formUnion([.settings, .localSettings])

@@ -111,7 +111,12 @@ extension Scanner {
 extension Scanner {
     private mutating func prepare() {
         advance()
-        if token.keyword == .transaction { return prepareTransaction() }
+        if token.keyword == .transaction {
+            var ahead = lexer
+            let next = ahead.next()
+            // A statement may be called `transaction` as well.
+            if next.keyword != .as, next.kind != .open { return prepareTransaction() }
+        }
         result.effects.insert(.sqlPrepare)
         guard let name = acceptName() else { return malformed() }
         if token.kind == .open {
@@ -313,7 +318,8 @@ extension Scanner {
             guard token.isName else { return malformed() }
             mode = .planned
             while token.isName || token.kind == .dot {
-                if token.keyword == .from || token.keyword == .to { break }
+                let endsName = token.keyword == .from || token.keyword == .to
+                if endsName, previous.kind != .dot { break }
                 if token.isName { name() }
                 if token.kind == .dot, isTemporarySchema(previous) {
                     result.refuse(.temporaryObject)

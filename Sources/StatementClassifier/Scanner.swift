@@ -190,7 +190,9 @@ extension Scanner {
     private mutating func keyword(_ keyword: Keyword) {
         switch keyword {
         case .into:
-            let isTarget = previous.keyword == .insert || previous.keyword == .merge
+            // After a column of that name (`SELECT insert INTO x`) it is the INTO of the query.
+            let isTarget = (previous.keyword == .insert || previous.keyword == .merge)
+                && (startsQuery(second) || second.kind == .close)
             guard !isTarget, mode == .query || mode == .planned else { return }
             result.refuse(.selectInto)
             result.changesSchema = mode == .query
@@ -240,17 +242,19 @@ extension Scanner {
 
     private mutating func string() {
         // `current_setting('transaction_read_only')`, `pg_settings WHERE name = '…'`.
-        switch token.end - token.start - 2 {
-        case 21, 14, 29:
-            if asksForPrimary(literal(token)) { result.refuse(.asksForPrimary) }
-        default: break
+        let length = token.end - token.start
+        if length > 15, length < 33, asksForPrimary(literal(token)) {
+            result.refuse(.asksForPrimary)
         }
     }
 
-    /// The key of the bytes between the quotes of a string.
+    /// The key of the bytes between the quotes of a string, whatever its prefix.
     func literal(_ token: Token) -> WordKey {
         var key = WordKey()
-        let start = token.start + 1
+        let quote = UInt8(ascii: "'")
+        var start = token.start
+        while start < token.end, lexer.byte(start) != quote { start += 1 }
+        start += 1
         for index in start..<max(token.end - 1, start) {
             key.append(WordKey.fold(lexer.byte(index)), at: index - start)
         }
@@ -278,7 +282,8 @@ extension Scanner {
         let follows = previous.keyword == .operator
             || (previous.keyword == .on && second.keyword == .distinct)
         withLists &= ~bit(depth)
-        expressionFollows = follows ? expressionFollows | bit(depth) : expressionFollows & ~bit(depth)
+        expressionFollows &= ~bit(depth)
+        if follows { expressionFollows |= bit(depth) }
     }
 
     private mutating func close() {

@@ -23,7 +23,9 @@ extension StatementClassifier {
             // A list of constants counts as one: the comma and constant that follow change nothing.
             let isRepeated = kind == .number && previous == .comma && second == .number
             if !isRepeated, kind != .comma {
-                if previous == .comma { hash = WordKey.mix(hash, UInt64(Token.Kind.comma.rawValue)) }
+                if previous == .comma {
+                    hash = WordKey.mix(hash, UInt64(Token.Kind.comma.rawValue))
+                }
                 hash = WordKey.mix(hash, Self.value(of: token, kind))
             }
             if isRepeated {

@@ -78,7 +78,7 @@ extension Classification {
         result.refuse(reason)
         result.effects = .opaque
         result.statementCount = 1
-        // Nothing may be built on what was not seen: it may end a transaction, or change the schema.
+        // Nothing may be built on what was not seen: it may end a transaction or change the schema.
         result.containsTransactionControl = true
         result.changesSchema = true
         return result

@@ -78,7 +78,7 @@ struct WordTable<Value: Sendable>: Sendable {
         slots = Array(repeating: Slot(value: absent), count: size)
     }
 
-    /// What the lexer and scanner hold: a span, because each use of an array could count references.
+    /// What lexer and scanner hold: a span, because each use of an array could count references.
     var view: WordView<Value> {
         @_lifetime(borrow self)
         borrowing get { WordView(slots.span, absent: absent) }

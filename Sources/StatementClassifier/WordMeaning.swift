@@ -71,7 +71,7 @@ struct WordMeaning: Sendable {
         return table
     }()
 
-    /// Functions of PostgreSQL whose use, also inside other functions and views, is for the primary.
+    /// PostgreSQL's functions whose use, also inside functions and views, is for the primary.
     static let primaryFunctions: [String] = sortedFunctions.flatMap { function, words in
         // What these two do depends on arguments; `statefulBody` finds the bad uses.
         let isHarmless = function == .reads || function == .currentSetting

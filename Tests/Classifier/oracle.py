@@ -6,11 +6,14 @@ may be refused there. Of those that the standby takes, and that are not for the 
 (`grammar.py`), the classifier must send at least 97 % to replicas.
 
 Grammar: every statement is parsed by PostgreSQL's own parser, and none whose tree holds something
-for the primary may be sent to replicas; counts and transaction commands must agree.
+for the primary may be sent to replicas; counts and transaction commands must agree. The same is
+asked of some thousand mangled statements, of those that still parse: pieces of one put into
+another, which is how a scanner that is no parser is led astray.
 """
 
 import argparse
 import pathlib
+import random
 import re
 import subprocess
 import sys
@@ -102,6 +105,39 @@ def read_statements(folder):
                     yield f"{path.name}:{number}", line.replace("⏎", "\n")
 
 
+def mangled(texts, count, seed):
+    """Statements made of pieces of others, the same for the same seed."""
+    generator = random.Random(seed)
+    pieces = [re.findall(r"\s+|\w+|'[^']*'|\"[^\"]*\"|--[^\n]*\n|/\*.*?\*/|.", text, re.DOTALL)
+              for text in texts]
+    pieces = [piece for piece in pieces if piece]
+
+    def slice_of(piece, longest):
+        start = generator.randrange(len(piece))
+        return piece[start:start + generator.randint(1, longest)]
+
+    for _ in range(count):
+        piece = list(generator.choice(pieces))
+        for _ in range(generator.randint(1, 3)):
+            place = generator.randrange(len(piece) + 1)
+            end = place + generator.choice([0, 0, 1, 1, 2, 5])
+            donor = slice_of(generator.choice(pieces), generator.choice([1, 1, 2, 4, 12]))
+            piece[place:end] = donor if generator.random() < 0.8 else []
+        yield "".join(piece).replace("\0", "")
+
+
+def judge_mangled(options, catalogue_path, rules, texts):
+    """Failures, and how many of the mangled statements parse."""
+    made = [text for text in mangled(texts, options.mangled, options.seed) if grammar.parses(text)]
+    failures = []
+    for text, verdict in zip(made, classify(options, catalogue_path, made)):
+        reason, complaints = rules.judge(text, verdict)
+        if verdict.is_replica and reason:
+            complaints.append(f"sent to a standby, but by rule it is for the primary: {reason}")
+        failures += [f"mangled: {complaint}\n    {text!r}" for complaint in complaints[:1]]
+    return failures, len(made)
+
+
 def read_catalogue(options, connection):
     query = subprocess.run(
         [options.classify, "--catalogue-query"], check=True, capture_output=True, text=True).stdout
@@ -123,6 +159,8 @@ def main():
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--update", action="store_true")
     parser.add_argument("--verbose", action="store_true", help="name every read kept from replicas")
+    parser.add_argument("--mangled", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=2)
     options = parser.parse_args()
     folder = pathlib.Path(options.statements)
     address = f"host={options.host} user=postgres dbname=app"
@@ -168,12 +206,17 @@ def main():
         passed += not complaints
         failures += [f"{place}: {complaint}\n    {text!r}" for complaint in complaints]
 
+    wrong, judged = judge_mangled(options, catalogue_path, rules, texts)
+    passed += judged - len(wrong)
+    failures += wrong
+    unsafe += sum("sent to a standby" in failure for failure in wrong)
     for failure in failures:
         print(f"FAILED {failure}")
     if options.verbose:
         print("\n".join(kept))
     share = sent / max(eligible, 1)
     print(f"statements: {len(texts)}; on the standby: {dict(outcomes)}")
+    print(f"mangled statements that still parse: {judged} of {options.mangled}")
     print(f"unsafe: {unsafe}")
     print(f"share of eligible reads sent to replicas: {share:.1%} ({sent} of {eligible})")
     if share >= SHARE:

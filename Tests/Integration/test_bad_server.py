@@ -20,7 +20,7 @@ BREAKAGES = {
     "nothing": lambda data: (b"", False),
     "an answer too many": lambda data: (data + READY, True),
     "two answers at once": lambda data: (data + data, True),
-    "a client's message": lambda data: (message(b"Q", b"SELECT 1\0") + data, True),
+    "a message of a client": lambda data: (message(b"Q", b"SELECT 1\0") + data, True),
     "a wrong status": lambda data: (message(b"Z", b"?"), True),
     "a ready without a status": lambda data: (message(b"Z", b""), True),
     "another login": lambda data: (message(b"R", b"\0\0\0\5salt") + data, True),
@@ -52,8 +52,9 @@ def test_it_is_closed_and_nobody_else_notices(start_martlet, patroni, breakage):
             else:
                 # At most the answer itself; nothing of what was broken.
                 assert rows(found) in ([], [(MARK.decode() + breakage,)])
-        assert patroni.broken == 1
-        wait_until("martlet to close that server", lambda: patroni.closed == 1, 60)
+        # A read that got nothing at all is asked again, as often as it may be.
+        assert patroni.broken == 1 or (breakage == "nothing" and patroni.broken > 1)
+        wait_until("martlet to close that server", lambda: patroni.closed == patroni.broken, 60)
         for round_ in range(10):
             for number, other in enumerate(others):
                 hint = "/* martlet: primary */ " if round_ % 2 else ""

@@ -25,10 +25,11 @@ struct CorpusTests {
     }
 
     private static func known() throws -> Catalogue {
-        Catalogue(rows: try lines("catalogue.tsv").map { line in
-            let fields = line.split(separator: "\t")
-            return (kind: String(fields[0]), name: String(fields[1]))
-        })
+        Catalogue(
+            rows: try lines("catalogue.tsv").map { line in
+                let fields = line.split(separator: "\t")
+                return (kind: String(fields[0]), name: String(fields[1]))
+            })
     }
 
     @Test func `the corpus has at least two thousand statements`() throws {
@@ -39,7 +40,7 @@ struct CorpusTests {
     func `statements are classified as recorded`(_ file: String) throws {
         let own = try Self.known()
         let statements = try Self.statements(file)
-        let actual = statements.map { summary(classify($0, catalogue: own)) }
+        let actual = statements.map { classify($0, catalogue: own).summary }
         let name = file.replacingOccurrences(of: ".sql", with: ".expected")
         if ProcessInfo.processInfo.environment["UPDATE_FIXTURES"] == "1" {
             let text = actual.map { $0 + "\n" }.joined()

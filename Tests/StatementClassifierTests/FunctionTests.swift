@@ -6,7 +6,8 @@ struct FunctionTests {
     @Test func `harmless volatile functions run on replicas`() {
         let quiet: Catalogue? = nil
         for call in [
-            "random()", "clock_timestamp()", "gen_random_uuid()", "pg_sleep(1)", "timeofday()", "now()",
+            "random()", "clock_timestamp()", "gen_random_uuid()", "pg_sleep(1)", "timeofday()",
+            "now()",
             "pg_relation_size('t')", "inet_server_addr()", "inet_server_port()", "pg_backend_pid()",
             "pg_database_size('d')", "current_setting('work_mem')", "version()", "uuidv7()",
         ] {
@@ -41,12 +42,16 @@ struct FunctionTests {
     }
 
     @Test func `relations that describe one server are the primary's`() {
-        for name in ["pg_stat_activity", "pg_statio_user_tables", "pg_locks", "pg_stat_replication",
-            "pg_catalog.pg_stat_database", "\"pg_stat_activity\"", "pg_prepared_xacts", "pg_sequences"]
-        {
+        for name in [
+            "pg_stat_activity", "pg_statio_user_tables", "pg_locks", "pg_stat_replication",
+            "pg_catalog.pg_stat_database", "\"pg_stat_activity\"", "pg_prepared_xacts",
+            "pg_sequences",
+        ] {
             check("SELECT * FROM \(name)", "node-answer")
         }
-        for name in ["pg_statistic", "pg_stats", "pg_class", "pg_settings", "pg_stat", "\"pg_statistic\""] {
+        for name in [
+            "pg_statistic", "pg_stats", "pg_class", "pg_settings", "pg_stat", "\"pg_statistic\"",
+        ] {
             check("SELECT * FROM \(name)", "replica")
         }
     }
@@ -54,7 +59,9 @@ struct FunctionTests {
     @Test func `questions for the primary are found in literals`() {
         check("SELECT current_setting('transaction_read_only')", "asks-for-primary")
         check("SELECT current_setting('In_Hot_Standby', true)", "asks-for-primary")
-        check("SELECT setting FROM pg_settings WHERE name = 'default_transaction_read_only'", "asks-for-primary")
+        check(
+            "SELECT setting FROM pg_settings WHERE name = 'default_transaction_read_only'",
+            "asks-for-primary")
         check("SELECT current_setting($1)", "asks-for-primary")
         check("SELECT current_setting(E'transaction\\x5fread_only')", "asks-for-primary")
         check("SELECT current_setting('app.user', true)", "replica")
@@ -63,12 +70,16 @@ struct FunctionTests {
     @Test func `set_config tells by its arguments what it does`() {
         check("SELECT set_config('a.b', 'c', false)", "replica +settings")
         check("SELECT set_config('a.b', $1, true)", "replica +local-settings")
-        check("SELECT set_config('a.b', c, false) FROM t", "replica +settings +local-settings +role")
+        check("SELECT set_config('a.b', c, false) FROM t", "replica +settings +local-settings")
         check("SELECT set_config('a.b', 'c', $1)", "replica +settings +local-settings")
         check("SELECT set_config($1, $2, false)", "replica +settings +local-settings +role")
         check("SELECT set_config('role', 'x', false)", "replica +settings +role")
-        check("SELECT set_config('transaction_read_only', 'off', false)", "asks-for-primary +settings")
-        check("SELECT set_config('default_transaction_isolation', $1, false)", "serializable +settings")
+        check(
+            "SELECT set_config('transaction_read_only', 'off', false)", "asks-for-primary +settings"
+        )
+        check(
+            "SELECT set_config('default_transaction_isolation', $1, false)",
+            "serializable +settings")
     }
 
     @Test func `a lone set_config is reported with its ranges`() {
@@ -118,8 +129,10 @@ struct FunctionTests {
 
     @Test func `relations of the catalogue are found wherever they stand`() {
         for sql in [
-            "SELECT * FROM cache", "SELECT * FROM public.cache", "SELECT * FROM \"cache\"", "TABLE cache",
-            "SELECT 1 WHERE EXISTS (SELECT FROM cache)", "SELECT * FROM t, queue", "SELECT * FROM app.queue q",
+            "SELECT * FROM cache", "SELECT * FROM public.cache", "SELECT * FROM \"cache\"",
+            "TABLE cache",
+            "SELECT 1 WHERE EXISTS (SELECT FROM cache)", "SELECT * FROM t, queue",
+            "SELECT * FROM app.queue q",
             "WITH a AS (TABLE cache) SELECT 1", "SELECT * FROM only cache", "select * from CACHE",
         ] {
             check(sql, "unlogged-relation")

@@ -51,8 +51,10 @@ struct LexerTests {
 
     @Test func `what never ends or cannot be is unparsable`() {
         for sql in [
-            "SELECT 'a", "SELECT E'a\\'", "SELECT \"a", "SELECT $$a", "SELECT $a$ $b$", "SELECT /* a",
-            "SELECT /* /* */", "SELECT (1", "SELECT 1)", "SELECT (1; SELECT 2)", "SELECT \\ 1", "SELECT {1}",
+            "SELECT 'a", "SELECT E'a\\'", "SELECT \"a", "SELECT $$a", "SELECT $a$ $b$",
+            "SELECT /* a",
+            "SELECT /* /* */", "SELECT (1", "SELECT 1)", "SELECT (1; SELECT 2)", "SELECT \\ 1",
+            "SELECT {1}",
             "SELECT U&\"d\\0061t\" FROM t", "SELECT \"\" FROM t", "SELECT 'a\0b'", "'a", "/* x",
             "SELECT $a", "SELECT \u{7F}", "SELECT \(String(repeating: "(", count: 70))",
         ] {

@@ -17,19 +17,31 @@ struct ReadTests {
     }
 
     @Test func `what the grammar follows with a parenthesis is no call`() {
-        check("SELECT count(*) FILTER (WHERE a) OVER (PARTITION BY (b) ORDER BY (c)) FROM t", "replica")
+        check(
+            "SELECT count(*) FILTER (WHERE a) OVER (PARTITION BY (b) ORDER BY (c)) FROM t",
+            "replica")
         check("SELECT a FROM t GROUP BY GROUPING SETS ((a), ROLLUP (b, c), CUBE (d))", "replica")
-        check("SELECT 1 WHERE a IN (1) AND (b) OR NOT (c) AND EXISTS (SELECT) AND d = ANY (e)", "replica")
+        check(
+            "SELECT 1 WHERE a IN (1) AND (b) OR NOT (c) AND EXISTS (SELECT) AND d = ANY (e)",
+            "replica")
         check("SELECT CASE (a) WHEN (1) THEN (2) ELSE (3) END", "replica")
-        check("SELECT '1'::numeric(10,2), x::varchar(5), y::character varying(3), z::bit(3)", "replica")
+        check(
+            "SELECT '1'::numeric(10,2), x::varchar(5), y::character varying(3), z::bit(3)",
+            "replica")
         check("SELECT CAST(x AS decimal(4)), interval(3) '1 s', interval '1' SECOND (2)", "replica")
         check("SELECT now()::timestamp(0), time(3) '10:00', CURRENT_TIMESTAMP(2)", "replica")
-        check("SELECT * FROM a JOIN b USING (id) LEFT JOIN c ON (x) CROSS JOIN LATERAL (SELECT)", "replica")
+        check(
+            "SELECT * FROM a JOIN b USING (id) LEFT JOIN c ON (x) CROSS JOIN LATERAL (SELECT)",
+            "replica")
         check("SELECT * FROM users TABLESAMPLE BERNOULLI (5) REPEATABLE (2)", "replica")
         check("SELECT a FROM t FETCH FIRST (5) ROWS ONLY", "replica")
         check("SELECT 1 OPERATOR(pg_catalog.+) 2", "replica")
-        check("SELECT substring(a from 1 for 2), overlay(a placing b from 1), trim(both from c)", "replica")
-        check("SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY x) FROM t WINDOW w AS (ORDER BY y)", "replica")
+        check(
+            "SELECT substring(a from 1 for 2), overlay(a placing b from 1), trim(both from c)",
+            "replica")
+        check(
+            "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY x) FROM t WINDOW w AS (ORDER BY y)",
+            "replica")
     }
 
     @Test func `aliases with columns are no calls`() {
@@ -37,22 +49,28 @@ struct ReadTests {
         check("SELECT * FROM t AS x(a)", "replica")
         check("SELECT * FROM (SELECT 1) x (a)", "replica")
         check("SELECT * FROM \"T\" x(a)", "replica")
-        check("SELECT * FROM generate_series(1, 2) g(i), unnest($1) WITH ORDINALITY u(v, n)", "replica")
+        check(
+            "SELECT * FROM generate_series(1, 2) g(i), unnest($1) WITH ORDINALITY u(v, n)",
+            "replica")
         check("SELECT * FROM json_to_record($1) AS x(a int, b geometry(point, 4326))", "replica")
     }
 
     @Test func `an unknown function is a write where a call can stand`() {
         for sql in [
-            "SELECT f(1)", "SELECT a, f(1)", "SELECT (f(1))", "SELECT a + f(1)", "SELECT 1 WHERE f(1)",
+            "SELECT f(1)", "SELECT a, f(1)", "SELECT (f(1))", "SELECT a + f(1)",
+            "SELECT 1 WHERE f(1)",
             "SELECT * FROM f(1)", "SELECT * FROM t, f(1)", "SELECT * FROM t JOIN f(1) ON true",
-            "SELECT * FROM LATERAL f(1)", "SELECT * FROM ROWS FROM (f(1))", "SELECT f (1)", "SELECT f/**/(1)",
+            "SELECT * FROM LATERAL f(1)", "SELECT * FROM ROWS FROM (f(1))", "SELECT f (1)",
+            "SELECT f/**/(1)",
             "SELECT CASE WHEN a THEN f(1) END", "SELECT NOT f(1)", "SELECT a FROM t ORDER BY f(1)",
-            "SELECT DISTINCT f(1)", "SELECT DISTINCT ON (a) f(b)", "SELECT DISTINCT ON ((a), (b)) f(b)",
+            "SELECT DISTINCT f(1)", "SELECT DISTINCT ON (a) f(b)",
+            "SELECT DISTINCT ON ((a), (b)) f(b)",
             "SELECT 1 OPERATOR(pg_catalog.+) f(2)", "SELECT ARRAY[f(1)]", "SELECT a LIMIT f(1)",
             "SELECT a OFFSET f(1) ROWS", "VALUES (f(1))", "SELECT lower(f(1))", "SELECT x.f(1)",
             "SELECT \"F\"(1)", "SELECT a BETWEEN f(1) AND 2", "SELECT 1 = ANY (f(1))",
             "SELECT sum(a) OVER (ORDER BY f(b))", "SELECT a GROUP BY f(b)", "SELECT a HAVING f(b)",
-            "SELECT f(VARIADIC a)", "SELECT ALL f(1)", "SELECT -f(1)", "SELECT a[f(1)]", "SELECT a::int + f(1)",
+            "SELECT f(VARIADIC a)", "SELECT ALL f(1)", "SELECT -f(1)", "SELECT a[f(1)]",
+            "SELECT a::int + f(1)",
             "WITH a AS (SELECT 1) SELECT f(1)", "WITH a AS (SELECT f(1)) SELECT 1",
             "SELECT (WITH b AS (SELECT 1) SELECT a, f(1))", "SELECT json_object('a' VALUE f(1))",
         ] {

@@ -50,8 +50,9 @@ struct SettingTests {
     }
 
     @Test func `lists are joined as the server joins them`() {
-        #expect(decoded("SET search_path TO app, Public, \"$user\", 'Other'")
-            == "search_path = app, public, \"$user\", \"Other\"")
+        #expect(
+            decoded("SET search_path TO app, Public, \"$user\", 'Other'")
+                == "search_path = app, public, \"$user\", \"Other\"")
         #expect(decoded("SET search_path = 'a, b'") == "search_path = \"a, b\"")
         #expect(decoded("SET search_path = ''") == "search_path = \"\"")
         #expect(decoded("SET DateStyle = ISO, DMY") == "datestyle = iso, dmy")
@@ -102,15 +103,19 @@ struct SettingTests {
         check("SET default_transaction_isolation TO 'serializable'", "serializable +settings")
         check("SET default_transaction_isolation = SERIALIZABLE", "serializable +settings")
         check("SET default_transaction_isolation = 'repeatable read'", "replica +settings")
-        check("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE", "serializable +settings")
+        check(
+            "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+            "serializable +settings")
     }
 
     @Test func `show answers anywhere but for the questions of drivers`() {
         check("SHOW work_mem", "replica")
         check("SHOW transaction_isolation", "replica")
-        for name in ["transaction_read_only", "Transaction_Read_Only", "\"in_hot_standby\"", "in_hot_standby",
-            "default_transaction_read_only", "ALL"]
-        {
+        for name in [
+            "transaction_read_only", "Transaction_Read_Only", "\"in_hot_standby\"",
+            "in_hot_standby",
+            "default_transaction_read_only", "ALL",
+        ] {
             check("SHOW \(name)", "asks-for-primary")
         }
         #expect(classify("SHOW ALL").command == .showAll)
@@ -118,8 +123,10 @@ struct SettingTests {
 
     @Test func `what is not understood is opaque and no command`() {
         for sql in [
-            "SET", "SET a", "SET a =", "SET a TO", "SET a = b c", "SET a = 'b' 'c'", "SET a TO b,", "SET = 1",
-            "SET a FROM CURRENT", "SET TIME", "SET a.", "SET select = 1", "RESET", "RESET a b", "SHOW",
+            "SET", "SET a", "SET a =", "SET a TO", "SET a = b c", "SET a = 'b' 'c'", "SET a TO b,",
+            "SET = 1",
+            "SET a FROM CURRENT", "SET TIME", "SET a.", "SET select = 1", "RESET", "RESET a b",
+            "SHOW",
             "SHOW a b", "DISCARD", "DISCARD a", "SET a = (1)", "SET 'a' = 1", "SET a == 1",
         ] {
             let result = classify(sql)
@@ -136,14 +143,16 @@ struct SettingTests {
         #expect(classify("DISCARD SEQUENCES").command == .discardSequences)
         var modes = TransactionModes()
         modes.readOnly = true
-        #expect(classify("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY").command
-            == .setCharacteristics(modes))
+        #expect(
+            classify("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY").command
+                == .setCharacteristics(modes))
     }
 
     @Test func `names keep their case in quotes`() {
         func name(_ text: String) -> String {
             let bytes = Array(text.utf8)
-            return String(decoding: SettingText.identifier(bytes.span, 0..<bytes.count), as: UTF8.self)
+            return String(
+                decoding: SettingText.identifier(bytes.span, 0..<bytes.count), as: UTF8.self)
         }
         #expect(name("Plan") == "plan")
         #expect(name("\"Plan \"\"b\"") == "Plan \"b")
@@ -153,7 +162,9 @@ struct SettingTests {
     @Test func `literals of set_config are decoded`() {
         func value(_ text: String) -> String? {
             let bytes = Array(text.utf8)
-            return SettingText.string(bytes.span, 0..<bytes.count).map { String(decoding: $0, as: UTF8.self) }
+            return SettingText.string(bytes.span, 0..<bytes.count).map {
+                String(decoding: $0, as: UTF8.self)
+            }
         }
         #expect(value("'a''b'") == "a'b")
         #expect(value("E'\\101'") == "A")

@@ -31,14 +31,18 @@ struct TransactionTests {
         expect("/* x */ BEGIN TRANSACTION -- y", .begin(modes()))
         expect("BEGIN READ ONLY", .begin(modes(readOnly: true)))
         expect("BEGIN TRANSACTION READ WRITE", .begin(modes(readOnly: false)))
-        expect("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        expect(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
             .begin(modes(readOnly: true, isolation: .repeatableRead)))
-        expect("BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE",
+        expect(
+            "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE",
             .begin(modes(readOnly: true, isolation: .serializable, deferrable: true)))
-        expect("BEGIN NOT DEFERRABLE ISOLATION LEVEL READ UNCOMMITTED",
+        expect(
+            "BEGIN NOT DEFERRABLE ISOLATION LEVEL READ UNCOMMITTED",
             .begin(modes(isolation: .readUncommitted, deferrable: false)))
         expect("START TRANSACTION", .begin(modes(start: true)))
-        expect("START TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        expect(
+            "START TRANSACTION ISOLATION LEVEL READ COMMITTED",
             .begin(modes(isolation: .readCommitted, start: true)))
         expect("BEGIN READ ONLY READ WRITE", .begin(modes(readOnly: false)))
     }
@@ -63,24 +67,33 @@ struct TransactionTests {
         expect("COMMIT PREPARED 'x'", .commitPrepared)
         expect("ROLLBACK PREPARED 'x'", .rollbackPrepared)
         expect("SET TRANSACTION READ ONLY", .setTransaction(modes(readOnly: true)))
-        expect("SET LOCAL TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+        expect(
+            "SET LOCAL TRANSACTION ISOLATION LEVEL REPEATABLE READ",
             .setTransaction(modes(isolation: .repeatableRead)))
         expect("SET TRANSACTION SNAPSHOT 'x'", .setTransaction(modes(snapshot: true)))
     }
 
     @Test func `what the grammar would refuse is no transaction command`() {
         for sql in [
-            "BEGIN NOW", "BEGIN READ", "BEGIN READ ONLY,", "BEGIN , READ ONLY", "BEGIN WORK TRANSACTION",
-            "BEGIN ISOLATION LEVEL SNAPSHOT", "BEGIN ISOLATION READ COMMITTED", "START", "START WORK",
-            "COMMIT NOW", "COMMIT AND", "COMMIT AND NO", "COMMIT TO a", "ABORT TO a", "ABORT PREPARED 'x'",
-            "ROLLBACK TO", "SAVEPOINT", "SAVEPOINT a b", "SAVEPOINT 'a'", "SAVEPOINT select", "RELEASE",
-            "PREPARE TRANSACTION", "PREPARE TRANSACTION x", "SET TRANSACTION", "SET TRANSACTION READ",
+            "BEGIN NOW", "BEGIN READ", "BEGIN READ ONLY,", "BEGIN , READ ONLY",
+            "BEGIN WORK TRANSACTION",
+            "BEGIN ISOLATION LEVEL SNAPSHOT", "BEGIN ISOLATION READ COMMITTED", "START",
+            "START WORK",
+            "COMMIT NOW", "COMMIT AND", "COMMIT AND NO", "COMMIT TO a", "ABORT TO a",
+            "ABORT PREPARED 'x'",
+            "ROLLBACK TO", "SAVEPOINT", "SAVEPOINT a b", "SAVEPOINT 'a'", "SAVEPOINT select",
+            "RELEASE",
+            "PREPARE TRANSACTION", "PREPARE TRANSACTION x", "SET TRANSACTION",
+            "SET TRANSACTION READ",
             "BEGIN \"READ\" ONLY", "BEGIN READ ONLY (", "BEGIN 'x", "END PREPARED 'x'",
         ] {
             #expect(classify(sql).control == .none, "\(sql)")
-            check(sql, classify(sql).effects.contains(.localSettings)
-                ? "unparsable +local-settings +opaque"
-                : classify(sql).reason == .twoPhase ? "two-phase +opaque" : "unparsable +opaque")
+            check(
+                sql,
+                classify(sql).effects.contains(.localSettings)
+                    ? "unparsable +local-settings +opaque"
+                    : classify(sql).reason == .twoPhase ? "two-phase +opaque" : "unparsable +opaque"
+            )
         }
     }
 
@@ -143,6 +156,9 @@ struct TransactionTests {
             return
         }
         #expect(part(prepare, name) == "\"p q\"")
+        check("PREPARE transaction AS SELECT 1", "replica +sql-prepare")
+        #expect(!classify("PREPARE transaction AS SELECT 1").containsTransactionControl)
+        #expect(classify("COPY public.from TO STDOUT").command == .copyToStdout)
         #expect(classify("EXECUTE p").command == .execute(name: 8..<9))
         #expect(classify("DEALLOCATE PREPARE p").command == .deallocate(name: 19..<20))
         #expect(classify("DEALLOCATE PREPARE").command == .deallocate(name: 11..<18))

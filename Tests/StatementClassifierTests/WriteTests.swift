@@ -5,13 +5,16 @@ internal import Testing
 struct WriteTests {
     @Test func `data modification is found at the head and in queries`() {
         for sql in [
-            "INSERT INTO t VALUES (1)", "update t set a = 1", "DELETE FROM t", "/* x */ DELETE FROM t",
+            "INSERT INTO t VALUES (1)", "update t set a = 1", "DELETE FROM t",
+            "/* x */ DELETE FROM t",
             "-- x\nDELETE FROM t", "MERGE INTO t USING s ON a = b WHEN MATCHED THEN DELETE",
-            "WITH a AS (SELECT 1) INSERT INTO t SELECT * FROM a", "WITH d AS (DELETE FROM t) SELECT 1",
+            "WITH a AS (SELECT 1) INSERT INTO t SELECT * FROM a",
+            "WITH d AS (DELETE FROM t) SELECT 1",
             "WITH a AS (SELECT 1), d AS (UPDATE t SET a = 1 RETURNING b) SELECT * FROM d",
             "WITH d AS NOT MATERIALIZED (INSERT INTO t VALUES (1) RETURNING b) TABLE d",
             "WITH d AS (WITH e AS (SELECT 1) DELETE FROM t RETURNING a) SELECT 1",
-            "WITH d AS (/* x */ -- y\n delete from t) SELECT 1", "TRUNCATE t", "truncate table only t",
+            "WITH d AS (/* x */ -- y\n delete from t) SELECT 1", "TRUNCATE t",
+            "truncate table only t",
         ] {
             check(sql, "data-modification")
         }
@@ -19,7 +22,8 @@ struct WriteTests {
 
     @Test func `a row lock anywhere is for the primary`() {
         for lock in [
-            "FOR UPDATE", "for no key update", "FOR SHARE", "FOR KEY SHARE", "FOR\nUPDATE", "FOR/**/SHARE",
+            "FOR UPDATE", "for no key update", "FOR SHARE", "FOR KEY SHARE", "FOR\nUPDATE",
+            "FOR/**/SHARE",
             "FOR UPDATE OF t SKIP LOCKED", "FOR SHARE NOWAIT",
         ] {
             check("SELECT * FROM t \(lock)", "locking-clause")
@@ -32,6 +36,8 @@ struct WriteTests {
 
     @Test func `select into creates a table`() {
         check("SELECT 1 INTO x", "select-into")
+        check("SELECT insert INTO x", "select-into")
+        check("EXPLAIN SELECT merge INTO x", "select-into")
         check("SELECT * INTO TABLE x FROM t", "select-into")
         check("SELECT a INTO TEMP x FROM t", "select-into +temporary")
         check("SELECT a INTO LOCAL TEMPORARY TABLE x FROM t", "select-into +temporary")
@@ -43,10 +49,12 @@ struct WriteTests {
 
     @Test func `schema changes are for the primary and make the catalogue stale`() {
         for sql in [
-            "CREATE TABLE t (id int DEFAULT nextval('s'))", "create unlogged table t ()", "DROP TABLE t",
+            "CREATE TABLE t (id int DEFAULT nextval('s'))", "create unlogged table t ()",
+            "DROP TABLE t",
             "ALTER TABLE t ADD a int", "GRANT SELECT ON t TO u", "REVOKE ALL ON t FROM u",
             "COMMENT ON TABLE t IS 'x'", "CREATE OR REPLACE VIEW v AS SELECT nextval('s')",
-            "CREATE INDEX ON t (lower(a))", "SECURITY LABEL ON TABLE t IS 'x'", "REASSIGN OWNED BY a TO b",
+            "CREATE INDEX ON t (lower(a))", "SECURITY LABEL ON TABLE t IS 'x'",
+            "REASSIGN OWNED BY a TO b",
             "IMPORT FOREIGN SCHEMA a FROM SERVER b INTO c", "CREATE TABLE t AS SELECT 1",
             "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET search_path = a, pg_temp AS 'SELECT 1'",
         ] {
@@ -58,7 +66,8 @@ struct WriteTests {
 
     @Test func `temporary objects are seen and do not make the catalogue stale`() {
         for sql in [
-            "CREATE TEMP TABLE t (a int)", "CREATE TEMPORARY VIEW v AS SELECT 1", "CREATE LOCAL TEMP TABLE t ()",
+            "CREATE TEMP TABLE t (a int)", "CREATE TEMPORARY VIEW v AS SELECT 1",
+            "CREATE LOCAL TEMP TABLE t ()",
             "CREATE GLOBAL TEMPORARY TABLE t ()", "CREATE OR REPLACE TEMP VIEW v AS SELECT 1",
             "CREATE TEMP SEQUENCE s", "create temp table t as select 1",
         ] {
@@ -95,7 +104,8 @@ struct WriteTests {
     }
 
     @Test func `bodies of functions and rules hide their semicolons`() {
-        let atomic = "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE a WHEN 1 THEN 2 END; DELETE FROM t; END"
+        let atomic =
+            "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE a WHEN 1 THEN 2 END; DELETE FROM t; END"
         #expect(classify(atomic).statementCount == 1)
         #expect(!classify(atomic).containsTransactionControl)
         #expect(classify(atomic + "; SELECT 1").statementCount == 2)

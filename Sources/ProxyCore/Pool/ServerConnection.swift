@@ -81,6 +81,8 @@ package final class ServerConnection {
     package var cancelsInFlight = 0
     /// `in_hot_standby`, or what the recovery check said; nil while unknown.
     package var isInRecovery: Bool?
+    /// It broke the protocol: what it was asked is not asked again of anybody.
+    package var isDistrusted = false
     /// The last FATAL or PANIC that it sent.
     package var lastWords: ErrorResponse?
 

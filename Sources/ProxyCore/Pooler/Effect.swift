@@ -32,6 +32,8 @@ package enum Effect: Equatable, Sendable {
 
 /// What one shard's core says to another's.
 package enum ShardMessage: Equatable, Sendable {
+    /// A user logged in: this opens the servers for it from now on.
+    case credential(user: String, ServerCredential)
     /// A `CancelRequest` for a session that lives there.
     case cancel(processID: UInt32, secret: [UInt8])
     /// Shard `from` has clients waiting for this pool and no slot: give it an idle server.

@@ -159,6 +159,7 @@ extension Pooler {
 
     package func deliver(_ message: ShardMessage, now: Instant) {
         switch message {
+        case .credential(let user, let credential): credentials[user] = credential
         case .cancel(let processID, let secret):
             cancel(processID: processID, secret: secret, now: now)
         case .starving(let key, let from):

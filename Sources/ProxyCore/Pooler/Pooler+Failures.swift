@@ -172,7 +172,7 @@ extension Pooler {
         let isRead = client.unit.countsAsRead || client.unit.destination == .replica
         let begins = client.deferredBegin != nil
         let mayRun = client.unit.isRerunnable && client.unit.isHoldingBack
-            && client.unit.attempts < Self.mostAttempts
+            && client.unit.attempts < Self.mostAttempts && !server.isDistrusted
         if mayRun && (isRead || begins || isShutdown && !client.unit.containsTransactionControl) {
             client.unit.attempts += 1
             counters.retries.count(isShutdown ? .serverShutdown : .replicaLost)

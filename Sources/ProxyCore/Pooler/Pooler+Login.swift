@@ -38,6 +38,9 @@ extension Pooler {
                 else { return }
                 packet = try StartupPacket(body: client.unread.extracting(4..<length))
                 client.inbound.consume(length)
+            } catch .invalidCancelRequest {
+                // Nobody who asks to cancel is answered.
+                return close(client)
             } catch {
                 return refuse(client, error.sqlState, error.message)
             }
@@ -214,6 +217,9 @@ extension Pooler {
         client.login?.hasUserPlace = true
         // Trust proves nothing: what is known of the user from a real login stays.
         if credential != .none || credentials[client.user] == nil {
+            if credentials[client.user] != credential && credential != .none {
+                effects.append(.broadcast(.credential(user: client.user, credential)))
+            }
             credentials[client.user] = credential
         }
         effects.append(.needCatalogue(database: client.database.name))

@@ -86,6 +86,10 @@ extension Pooler {
                 return Relay(count: bytes.byteCount)
             }
             guard let header else { return keepPartial(bytes, from: offset, server) }
+            guard header.bodyCount <= policy.limits.message else {
+                violation(server, "a message of \(header.bodyCount) bytes", now: now)
+                return Relay(count: bytes.byteCount)
+            }
             let end = offset + header.totalCount
             if header.kind == BackendKind.dataRow, end <= bytes.byteCount, server.isStreamingRows {
                 offset = end
@@ -107,6 +111,7 @@ extension Pooler {
                     now: now) {
                     server.passing = end - whole.byteCount
                     server.passingIsVisible = false
+                    if let client = server.client { resolveMade(server, client) }
                 }
                 return Relay(count: whole.byteCount)
             }

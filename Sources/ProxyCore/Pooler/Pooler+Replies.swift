@@ -230,6 +230,10 @@ extension Pooler {
         if first.audience == .client && mayRetry(client, after: error, on: server) {
             return retry(client, after: error, on: server, now: now)
         }
+        if error.sqlState == "26000" && error.message.contains("\"martlet_") {
+            // What it has is not what it should have: it is cleaned before it is used again.
+            server.mustDiscard = true
+        }
         server.replies.failed { skipped in
             server.forget(skipped)
             if skipped.nameHash != 0 { client.statements.remove(hash: skipped.nameHash) }

@@ -236,6 +236,7 @@ extension Pooler {
         guard server.phase != .closed else { return }
         effects.append(.log(.serverProtocolViolation(server.key.node, reason: what)))
         server.lastWords = nil
+        server.isDistrusted = true
         let client = server.client
         server.client = nil
         close(server, .protocolViolation)

@@ -36,7 +36,7 @@ extension Pooler {
         finishUnit(client, now: now, latency: span)
         if server.status == .idle && !client.keepsServer {
             detach(client, server)
-            release(server, now: now)
+            cleanUp(server, now: now)
         }
         if client.status == .idle && isDraining && server.status == .idle {
             return farewell(client)
@@ -108,7 +108,6 @@ extension Pooler {
     private func inspected(
         _ client: ClientSession, on server: ServerConnection, now: Instant
     ) {
-        let discarded = client.pendingEffects.contains(.discard)
         if server.errandError == nil,
             let findings = StateInspection.findings(rows: server.errandRows) {
             adopt(findings, client, server)
@@ -116,7 +115,6 @@ extension Pooler {
             // Not known is not "nothing": the session stays where its state is.
             pin(client, [.opaque])
         }
-        if discarded { server.prepared.removeAll() }
         sendReady(client, .idle)
         unitEnded(client, on: server, now: now)
     }
@@ -135,6 +133,14 @@ extension Pooler {
         client.settings = settings.isSame(as: found) ? found : settings
         if client.settings.isSame(as: found) { server.applied = client.settings }
         pin(client, findings.pins)
+        guard let prepared = findings.prepared else { return }
+        let before = server.prepared.count
+        server.prepared = server.prepared.filter { entry in
+            let name = PreparedText.canonicalName(of: entry.key)
+            return prepared.contains(String(decoding: name, as: UTF8.self))
+        }
+        // DEALLOCATE ALL and DISCARD ALL mean the client's own statements too.
+        if before > 0 && server.prepared.isEmpty { client.statements.removeAll() }
     }
 
     private func pin(_ client: ClientSession, _ pins: Set<Pin>) {

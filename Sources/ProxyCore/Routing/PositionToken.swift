@@ -30,7 +30,8 @@ package struct PositionToken: Equatable, Sendable, CustomStringConvertible {
     }
 
     package var description: String {
-        "\(timeline)/\(Self.padded(position.bytes >> 32))/\(Self.padded(position.bytes & 0xffff_ffff))"
+        let low = Self.padded(position.bytes & 0xffff_ffff)
+        return "\(timeline)/\(Self.padded(position.bytes >> 32))/\(low)"
     }
 
     private static func padded(_ half: UInt64) -> String {

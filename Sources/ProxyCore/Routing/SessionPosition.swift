@@ -105,7 +105,9 @@ package struct SessionPosition: Equatable, Sendable {
     package var token: PositionToken { floor }
 
     /// Whether a read on that member shows all that the session has seen and done.
-    package func mayRead(from node: borrowing Topology.Node, in topology: borrowing Topology) -> Bool {
+    package func mayRead(
+        from node: borrowing Topology.Node, in topology: borrowing Topology
+    ) -> Bool {
         if node.id == topology.primary || isFree { return true }
         // Positions of different timelines cannot be compared.
         guard timeline == topology.timeline, node.timeline == timeline else { return false }

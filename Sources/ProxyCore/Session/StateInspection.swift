@@ -13,6 +13,8 @@ package enum StateInspection {
     package struct Findings: Equatable, Sendable {
         package var settings: [String: String] = [:]
         package var pins: Set<Pin> = []
+        /// The protocol-level statements that the server still has; nil where it was not asked.
+        package var prepared: Set<String>?
     }
 
     /// - Parameters:
@@ -40,6 +42,11 @@ package enum StateInspection {
         }
         for (pin, condition) in conditions where concerns(pin, effects, pins) {
             parts.append("SELECT 'p',\(SettingsReplay.literal(pin.rawValue)),'' WHERE \(condition)")
+        }
+        if !effects.isDisjoint(with: [.sqlPrepare, .discard, .opaque]) {
+            parts.append("SELECT 'n','',''")
+            parts.append(
+                "SELECT 'n',name,'' FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql")
         }
         return parts.joined(separator: " UNION ALL ")
     }
@@ -98,6 +105,7 @@ package enum StateInspection {
             guard row.count == 3, let name = row[1], let value = row[2] else { return nil }
             switch row[0] {
             case "s": findings.settings[name.lowercased()] = value
+            case "n": findings.prepared = (findings.prepared ?? []).union([name])
             case "p":
                 guard let pin = Pin(rawValue: name) else { return nil }
                 findings.pins.insert(pin)

@@ -224,7 +224,7 @@ package final class ControlConnection: @unchecked Sendable {
                 "options",
                 "-c statement_timeout=10s -c lock_timeout=2s -c jit=off"
                     + " -c search_path=pg_catalog,pg_temp"
-                    + " -c default_transaction_read_only=on"
+                    + " -c default_transaction_read_only=on -c jit=off"
             ),
         ]
         if !host.hasPrefix("/") { parameters.append(("hostaddr", address)) }

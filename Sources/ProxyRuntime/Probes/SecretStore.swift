@@ -29,6 +29,11 @@ package final class SecretStore: @unchecked Sendable {
         var usedAt: Instant
     }
 
+    private struct Waiter {
+        let newerThan: Instant
+        let completion: Completion
+    }
+
     /// How this account gets at secrets.
     private enum Way: Equatable {
         case unknown, table, function
@@ -43,7 +48,7 @@ package final class SecretStore: @unchecked Sendable {
     private var topology = Topology()
     private var source: (id: NodeID, connection: ControlConnection, way: Way)?
     private var entries: [String: Entry] = [:]
-    private var questions: [String: [Completion]] = [:]
+    private var questions: [String: [Waiter]] = [:]
     private var hasComplained = false
 
     /// `lookupFunction`: `schema.name`, takes a role's name and returns its secret and the end of
@@ -96,14 +101,15 @@ package final class SecretStore: @unchecked Sendable {
             entries[user]?.usedAt = now
             return completion(.found(secret: entry.secret, fetchedAt: entry.fetchedAt))
         }
+        let waiter = Waiter(newerThan: newerThan, completion: completion)
         if questions[user] != nil {
-            questions[user]?.append(completion)
+            questions[user]?.append(waiter)
             return
         }
         guard questions.count < Self.questionLimit else {
             return completion(.unavailable("too many roles are being looked up"))
         }
-        questions[user] = [completion]
+        questions[user] = [waiter]
         ask(user)
     }
 
@@ -129,8 +135,10 @@ package final class SecretStore: @unchecked Sendable {
         _ user: String, _ connection: ControlConnection, _ id: NodeID, _ attempt: Int
     ) {
         let text = """
-            SELECT pg_catalog.has_column_privilege('pg_catalog.pg_authid', 'rolpassword', 'SELECT')
-               AND pg_catalog.has_column_privilege('pg_catalog.pg_authid', 'rolvaliduntil', 'SELECT')
+            SELECT pg_catalog.bool_and(
+              pg_catalog.has_column_privilege('pg_catalog.pg_authid', name, 'SELECT'))
+            FROM (VALUES ('rolpassword'), ('rolvaliduntil'), ('rolname'), ('rolcanlogin'))
+              AS wanted(name)
             """
         connection.query(text, timeout: Self.timeout) { [weak self] result in
             guard let self else { return }
@@ -169,7 +177,14 @@ package final class SecretStore: @unchecked Sendable {
             complain(fault)
             lookup = stale(user) ?? .unavailable(fault.words)
         }
-        for completion in waiting { completion(lookup) }
+        for waiter in waiting {
+            if case .success(let found) = result, found.sentAt < waiter.newerThan {
+                // It joined a question that had been sent before its time.
+                find(user, waiter.newerThan, waiter.completion)
+            } else {
+                waiter.completion(lookup)
+            }
+        }
     }
 
     /// A secret that ran out not long ago, for want of a better one.

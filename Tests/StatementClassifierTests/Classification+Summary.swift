@@ -19,19 +19,22 @@ func classify(
         encodingIsSafe: encodingIsSafe)
 }
 
-/// Compares the summary of a text: `replica`, or the reason for the primary, then its effects.
+/// Compares the summary of a text.
 func check(
     _ sql: String, _ expected: String, catalogue: Catalogue? = catalogue,
     at location: SourceLocation = #_sourceLocation
 ) {
     #expect(
-        summary(classify(sql, catalogue: catalogue)) == expected, "\(sql)",
+        classify(sql, catalogue: catalogue).summary == expected, "\(sql)",
         sourceLocation: location)
 }
 
-func summary(_ result: Classification) -> String {
-    let route = result.destination == .replica ? "replica" : result.reason.rawValue
-    return ([route] + result.effects.list.map { "+\($0)" }).joined(separator: " ")
+extension Classification {
+    /// `replica`, or the reason for the primary, then the effects.
+    var summary: String {
+        let route = destination == .replica ? "replica" : reason.rawValue
+        return ([route] + effects.list.map { "+\($0)" }).joined(separator: " ")
+    }
 }
 
 /// The part of a text that a range of a command covers.
