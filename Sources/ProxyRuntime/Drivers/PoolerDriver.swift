@@ -328,6 +328,7 @@ package final class PoolerDriver: ShardHandler {
 
     private func pause(_ id: ConnectionID) {
         guard table.holds(id) else { return }
+        statistics.blocks += 1
         table.insert(.paused, of: id)
         // It may have left already, which nobody would notice while it is not read.
         if table.state(of: id).contains(.ending) { enqueue(id) }

@@ -46,7 +46,8 @@ package struct LoopStatistics: Equatable, Sendable {
     package var bytesRead: UInt64 = 0
     package var sends: UInt64 = 0
     package var bytesSent: UInt64 = 0
-    /// Times that a sender was stopped because its receiver is slow.
+    /// Times that a socket was left unread: its receiver is slow, by the driver's measure or the
+    /// core's, or the core holds enough of it.
     package var blocks: UInt64 = 0
     /// Clients taken from the acceptors.
     package var accepted: UInt64 = 0

@@ -23,7 +23,6 @@ package final class Resolver: Sendable {
     }
 
     private let entries = Mutex<[Key: Entry]>([:])
-    private let queue = DispatchQueue(label: "martlet.resolver", attributes: .concurrent)
     private let lifetime: Instant.Span
     private let lookUp: LookUp
     /// Names kept at a time; members of a cluster are few.
@@ -58,7 +57,12 @@ package final class Resolver: Sendable {
         switch next {
         case .answer(let addresses): callback(.success(addresses))
         case .wait: break
-        case .start: queue.async { self.finish(key, self.lookUp(host, port)) }
+        case .start:
+            // A serial queue of its own gets a thread of its own, however many threads of the
+            // shared pool hang in something; a failover is when many do.
+            DispatchQueue(label: "martlet.resolver").async {
+                self.finish(key, self.lookUp(host, port))
+            }
         }
     }
 

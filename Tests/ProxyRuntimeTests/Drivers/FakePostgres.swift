@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Dispatch
-import Glibc
+import Foundation
 import ProxyCore
 import Synchronization
 import Testing
@@ -34,7 +33,6 @@ enum Wire {
 final class FakePostgres: Sendable {
     let port: UInt16
     private let acceptor = Mutex<Acceptor?>(nil)
-    private let queue = DispatchQueue(label: "fake", attributes: .concurrent)
     private let startups = Mutex<[[UInt8]]>([])
 
     init() throws {
@@ -52,7 +50,8 @@ final class FakePostgres: Sendable {
         taken.withLock { taken in
             taken = { [weak self] socket in
                 guard let self else { return socket.close() }
-                self.queue.async { self.serve(Peer(socket)) }
+                // Blocking calls on threads of their own, not on the pool that the tests run on.
+                Thread.detachNewThread { self.serve(Peer(socket)) }
             }
         }
         opened.start()

@@ -126,11 +126,12 @@ struct PoolerDriverTests {
         let peers = try (0..<4).map { _ in try logIn(address).peer }
         async let drained: Void = group.drain()
         for peer in peers {
-            let words = peer.receiveMessages(through: "E")
+            let words = try await blocking { peer.receiveMessages(through: "E") }
             #expect(words.count == 1)
             let text = String(decoding: words.last?.body ?? [], as: UTF8.self)
             #expect(text.contains("C57P01"))
-            #expect(peer.hasEnded)
+            let hasEnded = try await blocking { peer.hasEnded }
+            #expect(hasEnded)
             peer.close()
         }
         await drained

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import Foundation
 @testable import ProxyRuntime
 
 /// The other end of a connection under test: blocking calls that give up instead of hanging.
@@ -57,5 +57,13 @@ struct Peer {
     private func wait(for events: Int32) -> Bool {
         var descriptor = pollfd(fd: socket.descriptor, events: Int16(events), revents: 0)
         return unsafe poll(&descriptor, 1, Self.patience) == 1
+    }
+}
+
+/// Runs a test's blocking calls on a thread of their own, so that tests never fill the pool on
+/// which everything that they wait for has to run.
+func blocking<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread.detachNewThread { continuation.resume(with: Result(catching: body)) }
     }
 }
