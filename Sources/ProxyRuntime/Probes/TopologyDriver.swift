@@ -109,7 +109,7 @@ package final class TopologyDriver: @unchecked Sendable {
         case .sample(let id, let host, let port): sample(id, host, port)
         case .forget(let id): connections.removeValue(forKey: id)?.close()
         case .publish(let topology):
-            narrator.narrate(topology, to: logger)
+            narrator.narrate(topology, now: clock(), to: logger)
             onChange(topology)
         }
     }
