@@ -3,6 +3,7 @@
 
 import argparse
 import fcntl
+import os
 import signal
 import sys
 import time
@@ -226,6 +227,10 @@ def main():
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # `status | head`: nobody reads on, and Python must not complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 if __name__ == "__main__":
