@@ -174,6 +174,9 @@ extension Pooler {
             client.unit.countsAsRead ? .read : .write, to: server.key.node, as: target)
         if client.unit.carriesBegin { begin(client, on: server) }
         translate(client, to: server, now: now)
+        // While it waited the rest of the unit may have come: its Sync, or a long message.
+        advance(client, now: now)
+        reconsiderReading(client)
     }
 
     /// Tells a client what its new server reports differently from its last one.
