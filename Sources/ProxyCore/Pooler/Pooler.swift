@@ -302,7 +302,6 @@ extension Pooler {
         let backlog = client.inbound.count - client.unit.gathered
         let mayHold = client.unit.phase == .gathering || backlog <= policy.limits.pendingOutput
         let pause = client.server?.isPausingClient == true || !mayHold
-            || (client.passing > 0 && client.unit.phase != .running)
         if pause == client.isReadingPaused { return }
         client.isReadingPaused = pause
         effects.append(pause ? .pauseReading(client.id) : .resumeReading(client.id))

@@ -111,7 +111,9 @@ package struct ClientStatements {
     }
 
     package mutating func remove(hash: UInt64) { entries[hash] = nil }
-    package mutating func removeAll() { entries.removeAll() }
+    package mutating func removeAll(but kept: Set<UInt64> = []) {
+        entries = entries.filter { kept.contains($0.key) }
+    }
 }
 
 /// A seeded hash of bytes; the seed keeps clients from choosing names that collide.
