@@ -179,8 +179,9 @@ extension Pooler {
             client.unit.countsAsRead ? .read : .write, to: server.key.node, as: target)
         if client.unit.carriesBegin { begin(client, on: server) }
         translate(client, to: server, now: now)
-        // What a Flush ended is not the whole unit: its rest may have arrived while it waited.
-        if !client.unit.isComplete { advance(client, now: now) }
+        // While it waited the rest of the unit may have come: its Sync, or a long message.
+        advance(client, now: now)
+        reconsiderReading(client)
     }
 
     /// Tells a client what its new server reports differently from its last one.

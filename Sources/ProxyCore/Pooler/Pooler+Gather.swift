@@ -48,6 +48,10 @@ extension Pooler {
             case .running:
                 // The server has the Sync or the Query; what follows is the next unit's.
                 if client.unit.isComplete { return }
+                if client.skipsUntilSync {
+                    _ = skip(client)
+                    return
+                }
             case .waiting, .held, .preparing, .inspecting:
                 return
             }
@@ -78,6 +82,14 @@ extension Pooler {
             }
             guard header.bodyCount <= FrontendShape.limit(of: header.kind, policy.limits) else {
                 return violation(client, "invalid message length")
+            }
+            if FrontendShape.isCopy(header.kind) {
+                if start > 0 { return .ready }
+                // What the server owes may be a COPY that this is for.
+                if client.server?.replies.isEmpty == false || !drop(header, client) {
+                    return .incomplete
+                }
+                continue
             }
             if client.inbound.count - start < header.totalCount {
                 return isTooLong(header, from: start, client) ? .overflow : .incomplete
@@ -131,7 +143,7 @@ extension Pooler {
             case FrontendKind.terminate:
                 close(client)
                 return .closed
-            default: break  // Copy messages after a failed COPY: the manual says to ignore them.
+            default: break
             }
         } catch {
             return violation(client, "invalid message format")
@@ -228,8 +240,8 @@ extension Pooler {
 
     // MARK: What does not fit
 
-    /// After an error in the extended protocol: drops messages up to Sync and answers that.
-    /// False when bytes are missing.
+    /// After an error in the extended protocol: drops messages up to Sync, as the server does, which
+    /// answers that where the unit is open on one. False when bytes are missing.
     private func skip(_ client: ClientSession) -> Bool {
         while client.skipsUntilSync {
             let header: MessageHeader?
@@ -239,24 +251,31 @@ extension Pooler {
                 _ = violation(client, "invalid message length")
                 return false
             }
-            guard let header else { return false }
-            let available = client.inbound.count
-            client.inbound.consume(min(available, header.totalCount))
-            if available < header.totalCount {
-                client.passing = header.totalCount - available
-                return false
-            }
+            guard let header, drop(header, client) else { return false }
             if header.kind == FrontendKind.terminate {
                 close(client)
                 return false
             }
             if header.kind == FrontendKind.sync {
                 client.skipsUntilSync = false
-                ReadyForQuery.write(client.status, to: &client.output)
-                markDirty(client)
+                if client.unit.phase == .running, let server = client.server {
+                    client.unit.isComplete = true
+                    sync(server, for: .client)
+                } else {
+                    sendReady(client, client.status)
+                }
             }
         }
         return true
+    }
+
+    /// Drops the message at the front; false when the rest of it has yet to come.
+    private func drop(_ header: MessageHeader, _ client: ClientSession) -> Bool {
+        let available = min(client.inbound.count, header.totalCount)
+        client.inbound.consume(available)
+        client.passing = header.totalCount - available
+        client.isDropping = client.passing > 0
+        return client.passing == 0
     }
 
     /// A message too long to be held: all that came before it must be with a server first.
@@ -304,6 +323,11 @@ enum FrontendShape {
         }
     }
 
+    static func isCopy(_ kind: UInt8) -> Bool {
+        kind == FrontendKind.copyData || kind == FrontendKind.copyDone
+            || kind == FrontendKind.copyFail
+    }
+
     /// PostgreSQL's own limits: 1 GB for what may be large, 10 kB for what is small.
     static func limit(of kind: UInt8, _ limits: BufferLimits) -> Int {
         switch kind {
@@ -316,7 +340,7 @@ enum FrontendShape {
 
     /// Whether the body need not be seen whole.
     static func mayBePassed(_ kind: UInt8) -> Bool {
-        kind == FrontendKind.query || kind == FrontendKind.bind || kind == FrontendKind.copyData
+        kind == FrontendKind.query || kind == FrontendKind.bind
             || kind == FrontendKind.functionCall
     }
 }

@@ -22,8 +22,11 @@ extension Pooler {
         expireHeld(now: now)
         for pool in Array(pools.values) { tend(pool, now: now) }
         for slot in slots {
-            guard case .client(let client) = slot.occupant else { continue }
-            expire(client, now: now)
+            switch slot.occupant {
+            case .vacant: break
+            case .client(let client): expire(client, now: now)
+            case .server(let server): expire(server, now: now)
+            }
         }
     }
 
@@ -83,7 +86,9 @@ extension Pooler {
             counters.logins.count(.timeout)
             refuse(client, "08006", "canceling authentication due to timeout")
         case .ready:
-            guard client.unit.phase == .gathering else { return }
+            // One that stops in the middle of a message keeps its server waiting.
+            let isAmidMessage = client.passing > 0 && !client.isReadingPaused
+            guard client.unit.phase == .gathering || isAmidMessage else { return }
             let idle = now - client.lastActivity
             let limit =
                 client.status == .idle

@@ -12,9 +12,21 @@ extension Pooler {
             translate(message, &parse, client, server)
         }
         if !client.unit.isRerunnable { dropGathered(client) }
+        if !client.unit.isComplete, client.inbound.count > client.unit.gathered,
+            FrontendShape.isCopy(client.unread.byte(at: client.unit.gathered)) {
+            // Data that waits for the COPY to start, if one does.
+            server.output.message(FrontendKind.flush)
+        }
         sent(to: server)
         notePending(client)
         resolveMade(server, client)
+    }
+
+    /// A Sync in a place of its own.
+    func sync(_ server: ServerConnection, for audience: OwedReply.Audience) {
+        server.output.message(FrontendKind.sync)
+        server.replies.append(OwedReply(.sync, for: audience))
+        sent(to: server)
     }
 
     /// The unit will not be run again: its messages go.
@@ -41,12 +53,10 @@ extension Pooler {
         case FrontendKind.close: closeTarget(message, client, server)
         case FrontendKind.flush:
             if client.unit.endsInFlush {
-                server.output.message(FrontendKind.sync)
-                server.replies.append(OwedReply(.sync, for: .nobody))
+                sync(server, for: .nobody)
             } else {
                 server.output.message(FrontendKind.flush)
             }
-        case FrontendKind.copyData, FrontendKind.copyDone, FrontendKind.copyFail: break
         default:
             server.output.append(client.unread.extracting(message.whole))
             if let kind = Self.reply(to: message.kind) {

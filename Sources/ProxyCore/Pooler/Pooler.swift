@@ -306,7 +306,6 @@ extension Pooler {
             || client.unit.phase == .running && !client.unit.isComplete
         let pause = client.server?.isPausingClient == true
             || !isGathering && backlog > policy.limits.pendingOutput
-            || client.passing > 0 && client.unit.phase != .running && !client.skipsUntilSync
         if pause == client.isReadingPaused { return }
         client.isReadingPaused = pause
         effects.append(pause ? .pauseReading(client.id) : .resumeReading(client.id))

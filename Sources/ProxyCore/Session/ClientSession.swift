@@ -48,6 +48,8 @@ package final class ClientSession {
     package var isDirty = false
     /// Bytes still to come of a message that goes to the server (or nowhere) as it comes.
     package var passing = 0
+    /// They go nowhere.
+    package var isDropping = false
     package var isReadingPaused = false
     package var isPausingServer = false
     package var lastActivity: Instant

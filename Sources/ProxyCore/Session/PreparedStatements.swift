@@ -121,7 +121,10 @@ package struct ClientStatements {
         byteCount -= removed.text.definition.count
     }
 
-    package mutating func removeAll() { self = ClientStatements() }
+    package mutating func removeAll(but kept: Set<UInt64> = []) {
+        entries = entries.filter { kept.contains($0.key) }
+        byteCount = entries.values.reduce(0) { $0 + $1.text.definition.count }
+    }
 }
 
 /// A seeded hash of bytes; the seed keeps clients from choosing names that collide.

@@ -71,8 +71,8 @@ package struct UnitOfWork {
     package var provoked: ErrorResponse?
     /// The server's use count when the unit began; statements used since stay on the server.
     package var useMark: UInt64 = 0
-    /// The BEGIN in front of it failed.
-    package var beginError: ErrorResponse?
+    /// It is answered, but what it left behind must be read before the client is told.
+    package var awaitsInspection = false
     /// Where it runs, and as what.
     package var node: NodeID?
     package var runsOnReplica = false
