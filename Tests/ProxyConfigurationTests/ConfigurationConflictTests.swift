@@ -114,6 +114,7 @@ struct ConfigurationConflictTests {
                 martlet.yaml:4:11: authentication.lookup: is false and there are no \
                 authentication.users; nobody could log in; name users or allow the look-up
                 martlet.yaml: limits.held_messages: 1048576B is more than limits.message (8192B)
+                martlet.yaml: limits.statement: 16777216B is more than limits.message (8192B)
                 martlet.yaml: limits.startup_packet: 10000B is more than limits.message (8192B)
                 """)
         expect(

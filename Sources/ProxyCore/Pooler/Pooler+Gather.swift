@@ -134,10 +134,12 @@ extension Pooler {
                 client.unit.isComplete = true
                 return .ready
             case FrontendKind.sync:
+                guard header.bodyCount == 0 else { throw WireError.invalid }
                 client.unit.gathered = end
                 client.unit.isComplete = true
                 return .ready
             case FrontendKind.flush:
+                guard header.bodyCount == 0 else { throw WireError.invalid }
                 client.unit.gathered = end
                 return lookAtFlush(client)
             case FrontendKind.terminate:
