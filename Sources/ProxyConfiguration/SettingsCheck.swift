@@ -235,6 +235,7 @@ struct SettingsCheck {
         let limits = settings.policy.limits
         for (path, value) in [
             ("limits.held_messages", limits.heldMessages),
+            ("limits.statement", limits.statement),
             ("limits.startup_packet", limits.startupPacket),
         ] where value > limits.message {
             report(path, "\(value)B is more than limits.message (\(limits.message)B)")

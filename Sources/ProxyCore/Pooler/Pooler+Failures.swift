@@ -231,8 +231,9 @@ extension Pooler {
         decided(client)
         error.write(to: &client.output)
         markDirty(client)
-        if client.unit.isComplete {
-            ReadyForQuery.write(client.status, to: &client.output)
+        client.localPortal = nil
+        if client.unit.isComplete && !client.unit.endsInFlush {
+            sendReady(client, client.status)
         } else {
             client.skipsUntilSync = true
         }

@@ -25,6 +25,11 @@ extension Pooler {
         case BackendKind.commandComplete, BackendKind.emptyQueryResponse:
             if server.copy != .incoming { server.copy = .none }
             server.client?.unit.sawCompletion = true
+            if server.client?.ownAtBegin != nil {
+                let rollback = Array("ROLLBACK".utf8)
+                server.client?.unit.wasRolledBack =
+                    body.byteCount > rollback.count && body.equals(rollback, in: 0..<rollback.count)
+            }
             if first.kind == .execute { _ = server.replies.removeFirst() }
         case BackendKind.copyInResponse: copyInStarted(server)
         case BackendKind.dataRow where server.errand != .none:
@@ -83,7 +88,7 @@ extension Pooler {
             }
         }
         if client.unit.isRerunnable { dropGathered(client) }
-        client.deferredBegin = nil
+        if client.unit.carriesBegin { client.deferredBegin = nil }
     }
 
     /// Gives the client the answers that are made here and whose turn it is.
@@ -190,7 +195,7 @@ extension Pooler {
                 client.status = status
                 return inspect(client, server)
             }
-            sendReady(client, status)
+            sendReady(client, client.status(after: status))
         } else if client.unit.endsInFlush {
             decided(client)
         }
@@ -199,6 +204,7 @@ extension Pooler {
 
     func sendReady(_ client: ClientSession, _ status: TransactionStatus) {
         client.status = status
+        if status == .idle { settleOwn(client) }
         ReadyForQuery.write(status, to: &client.output)
         markDirty(client)
     }
@@ -234,6 +240,7 @@ extension Pooler {
             // What it has is not what it should have: it is cleaned before it is used again.
             server.mustDiscard = true
         }
+        client.deferredTransactionFailed()
         server.replies.failed { skipped in
             server.forget(skipped)
             if skipped.nameHash != 0 { client.statements.remove(hash: skipped.nameHash) }
