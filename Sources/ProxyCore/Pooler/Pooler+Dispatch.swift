@@ -17,6 +17,8 @@ extension Pooler {
         if client.deferredBegin != nil { client.unit.carriesBegin = client.server == nil }
         if let server = client.server {
             client.unit.node = server.key.node
+            client.unit.runsOnReplica = server.isInRecovery == true
+            countAsRead(client, client.unit.runsOnReplica, now: now)
             prepare(client, on: server, now: now)
         } else {
             client.unit.isRerunnable = client.unit.isComplete
