@@ -246,8 +246,9 @@ extension Pooler {
         decided(client)
         error.write(to: &client.output)
         markDirty(client)
+        client.localPortal = nil
         if client.unit.isComplete && !client.unit.endsInFlush {
-            ReadyForQuery.write(client.status, to: &client.output)
+            sendReady(client, client.status)
         } else {
             client.skipsUntilSync = true
         }

@@ -102,7 +102,10 @@ extension Pooler {
     private func isTooLong(
         _ header: MessageHeader, from start: Int, _ client: ClientSession
     ) -> Bool {
-        start + header.totalCount > policy.limits.heldMessages
+        let limit =
+            header.kind == FrontendKind.parse && start <= policy.limits.heldMessages
+            ? start + policy.limits.statement : policy.limits.heldMessages
+        return start + header.totalCount > limit
             && client.inbound.count - start >= FrontendShape.prefixCount
     }
 
@@ -200,7 +203,10 @@ extension Pooler {
         let hash = hashing(name)
         // One that this unit defines has been added with its Parse.
         if client.unit.parsedNames.contains(hash) { return }
-        guard let text = client.statements.find(name, hash: hash) else { return }
+        guard let text = client.statements.find(name, hash: hash) else {
+            client.unit.usesStatement = true
+            return
+        }
         if text.catalogueVersion != client.database.catalogueVersion {
             let definition = text.definition
             (text.classification, text.shape) = classify(
@@ -211,8 +217,7 @@ extension Pooler {
     }
 
     private func lookAtFlush(_ client: ClientSession) -> Gathered {
-        let isOutside = client.server == nil && client.deferredBegin == nil
-            && client.aborted == .no
+        let isOutside = client.server == nil && client.aborted == .no
         if isOutside && !client.unit.executes && client.unit.phase == .gathering {
             client.unit.endsInFlush = true
             client.unit.isComplete = true
@@ -284,7 +289,7 @@ extension Pooler {
                 client,
                 ErrorResponse(
                     .error, "54000", "statement is too long to be prepared",
-                    hint: "See limits.held_messages."), now: now)
+                    hint: "See limits.statement."), now: now)
         }
         if client.unit.phase == .gathering {
             // The rest is not known, so it is all that it could be.
@@ -354,7 +359,7 @@ enum CustomNames {
             let isName = parts.count == 2 && parts.allSatisfy {
                 $0.first.map { $0.isLetter || $0 == "_" } ?? false
             }
-            if isName && names.count < limit && !word.hasPrefix(SettingsReplay.ownPrefix) {
+            if isName && names.count < limit {
                 names.insert(String(word))
             }
         }

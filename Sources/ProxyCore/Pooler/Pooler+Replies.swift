@@ -25,6 +25,11 @@ extension Pooler {
             _ = server.replies.removeFirst()
         case BackendKind.commandComplete, BackendKind.emptyQueryResponse:
             if server.copy != .incoming { server.copy = .none }
+            if server.client?.ownAtBegin != nil {
+                let rollback = Array("ROLLBACK".utf8)
+                server.client?.unit.wasRolledBack =
+                    body.byteCount > rollback.count && body.equals(rollback, in: 0..<rollback.count)
+            }
             if first.kind == .execute { _ = server.replies.removeFirst() }
             if first.audience == .client, let client = server.client {
                 client.unit.sawCompletion = true
@@ -111,7 +116,7 @@ extension Pooler {
             }
         }
         if client.unit.isRerunnable { dropGathered(client) }
-        client.deferredBegin = nil
+        if client.unit.carriesBegin { client.deferredBegin = nil }
     }
 
     /// Gives the client the answers that are made here and whose turn it is.
@@ -223,8 +228,8 @@ extension Pooler {
     }
 
     func sendReady(_ client: ClientSession, _ status: TransactionStatus) {
-        // The transaction that it believes to be in may be on no server.
-        client.status = client.aborted == .no ? status : .failed
+        client.status = client.status(after: status)
+        if client.status == .idle { settleOwn(client) }
         ReadyForQuery.write(client.status, to: &client.output)
         markDirty(client)
     }
@@ -260,6 +265,7 @@ extension Pooler {
             // What it has is not what it should have: it is cleaned before it is used again.
             server.mustDiscard = true
         }
+        client.deferredTransactionFailed()
         server.replies.failed { skipped in
             server.forget(skipped)
             if skipped.nameHash != 0 { client.statements.remove(hash: skipped.nameHash) }

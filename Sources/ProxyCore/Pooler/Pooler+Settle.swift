@@ -115,7 +115,7 @@ extension Pooler {
     ) {
         if server.errandError == nil,
             let findings = StateInspection.findings(rows: server.errandRows) {
-            adopt(findings, client, server)
+            adopt(findings, client, server, now: now)
         } else {
             // Not known is not "nothing": the session stays where its state is.
             pin(client, [.opaque])
@@ -125,12 +125,14 @@ extension Pooler {
     }
 
     private func adopt(
-        _ findings: StateInspection.Findings, _ client: ClientSession, _ server: ServerConnection
+        _ findings: StateInspection.Findings, _ client: ClientSession, _ server: ServerConnection,
+        now: Instant
     ) {
         let found = ParameterSet(findings.settings)
         server.applied = found
-        // What the startup packet set comes back when it is reset (manual: RESET).
         var wanted = findings.settings
+        adoptOwn(from: &wanted, client, now: now)
+        // What the startup packet set comes back when it is reset (manual: RESET).
         for entry in client.startup.entries where wanted[entry.name] == nil {
             wanted[entry.name] = entry.value
         }

@@ -46,7 +46,11 @@ extension Pooler {
         held.removeAll(keepingCapacity: true)
         for client in waiting {
             let since = client.unit.waitingSince
-            route(client, now: now)
+            if answerLocally(client, now: now) {
+                if client.unit.phase != .held { advance(client, now: now) }
+            } else {
+                route(client, now: now)
+            }
             if client.unit.phase == .held {
                 // `hold` leaves one that is held already where it was.
                 held.append(client)

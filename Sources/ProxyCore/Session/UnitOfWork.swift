@@ -31,6 +31,11 @@ package struct UnitOfWork {
     /// A COMMIT, END or PREPARE TRANSACTION is among its statements.
     package var mayCommit = false
     package var changesSchema = false
+    /// A statement was parsed, bound or described; one of these is a transaction or session command.
+    package var usesStatement = false
+    package var hasCommand = false
+    /// The last command tag was ROLLBACK.
+    package var wasRolledBack = false
     /// Anything but Parse, Describe and Close of statements was asked.
     package var executes = false
     /// Its last message (Sync, Query, FunctionCall) has been seen.
@@ -81,6 +86,9 @@ package struct UnitOfWork {
 
     package init() {}
 
+    /// It parses, describes and closes statements, and is wholly there.
+    package var onlyPrepares: Bool { usesStatement && !executes && isComplete }
+
     /// One statement of the simple protocol and what it commands.
     package struct SingleStatement {
         /// The text's place in `inbound`.
@@ -108,6 +116,8 @@ package struct UnitOfWork {
             reason = statement.reason
         }
         if parses.isEmpty && self.shape == 0 { self.shape = shape }
+        usesStatement = true
+        hasCommand = hasCommand || statement.control != .none || statement.command != .none
         hint = hint ?? statement.hint
         effects.formUnion(statement.effects)
         changesSchema = changesSchema || statement.changesSchema
