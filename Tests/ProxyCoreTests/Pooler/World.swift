@@ -60,14 +60,20 @@ final class World {
         user: String = "app", database: String = "shop", settings: [String] = []
     ) -> PlayedClient {
         let client = connect()
-        let pairs = ["user", user, "database", database] + settings
-        let body = Message.int32(196_608) + pairs.flatMap { Array($0.utf8) + [0] } + [0]
-        send(Message.int32(body.count + 4) + body, from: client)
-        run()
-        client.received.removeAll()
+        let wasOn = trace.isOn
+        trace.isOn = false
+        client.send(bytes: Self.startupPacket(["user", user, "database", database] + settings))
+        client.key = client.messages().first { $0.kind == "K" }?.body ?? []
+        trace.isOn = wasOn
         return client
     }
 
+    static func startupPacket(_ pairs: [String]) -> [UInt8] {
+        let body = Message.int32(196_608) + pairs.flatMap { Array($0.utf8) + [0] } + [0]
+        return Message.int32(body.count + 4) + body
+    }
+
+    /// One that has only connected.
     func connect() -> PlayedClient {
         let id = pooler.accepted(peer: "test", listener: nil, now: now)
         let client = PlayedClient(id: id, name: "app\(clients.count + 1)", world: self)
@@ -84,6 +90,12 @@ final class World {
         if !coalesces { run() }
     }
 
+    /// Asks on a connection of its own to cancel what a client does.
+    func requestCancel(of client: PlayedClient) {
+        connect().send(bytes: Message.int32(16) + Message.int32(80_877_102) + client.key)
+        run()
+    }
+
     func leave(_ client: PlayedClient) {
         run()
         drop(client.id, reason: "the client closed the connection")
@@ -93,7 +105,16 @@ final class World {
     // MARK: Servers
 
     /// The nth back end of a node, counted from one: `b1`.
-    subscript(name: String) -> ModelServer { servers.first { $0.name == name }! }
+    subscript(name: String) -> ModelServer {
+        run()
+        return servers.first { $0.name == name }!
+    }
+
+    /// The one that the first client logged in by.
+    var firstServer: ModelServer {
+        run()
+        return servers[0]
+    }
 
     func isOpen(_ server: ModelServer) -> Bool { id(of: server) != nil }
 
@@ -112,6 +133,7 @@ final class World {
         let server = ModelServer(
             node: node, name: "\(host)\(count + 1)", processID: servers.count + 1)
         servers.append(server)
+        trace.begin(server: server.name)
         sockets.append(Socket(id: id, end: .server(server)))
         pooler.connected(id, now: now)
     }
@@ -131,6 +153,7 @@ final class World {
 
     private func cancel(_ id: ConnectionID, _ packet: [UInt8]) {
         cancels.append(id)
+        trace.note("        martlet => cancel request")
         let processID = packet[8..<12].reduce(0) { $0 << 8 | Int($1) }
         pendingCancels.append((id, servers.first { $0.processID == processID }))
     }
@@ -144,8 +167,15 @@ final class World {
         run()
     }
 
+    /// Another node is the primary now, or none.
     func change(_ topology: Topology) {
         run()
+        for (index, node) in nodes.enumerated() where topology.primary == NodeID(index) {
+            node.isStandby = false
+            for server in servers where server.node === node && isOpen(server) {
+                server.say(.parameter("in_hot_standby", "off"))
+            }
+        }
         pooler.topologyChanged(topology, now: now)
         run()
     }
@@ -293,7 +323,11 @@ final class PlayedClient {
     let id: ConnectionID
     let name: String
     /// What it got since it last looked.
-    var received: [UInt8] = []
+    private var received: [UInt8] = []
+    /// Everything it ever got.
+    private(set) var transcript: [UInt8] = []
+    /// What it must name to cancel.
+    var key: [UInt8] = []
     /// It takes what it is sent.
     var reads = true
     var hasBacklog = false
@@ -310,7 +344,10 @@ final class PlayedClient {
     func send(_ messages: [Message]) { world.send(messages.bytes, from: self) }
     func send(bytes: [UInt8]) { world.send(bytes, from: self) }
 
-    func receive(_ bytes: [UInt8]) { received += bytes }
+    func receive(_ bytes: [UInt8]) {
+        received += bytes
+        transcript += bytes
+    }
 
     /// Everything that arrived since the last call.
     func messages() -> [Message] {
@@ -403,20 +440,25 @@ extension ProxyPolicy {
 
 extension Topology {
     /// A primary `a` and replicas `b` and `c`.
-    static var test: Topology {
+    static var test: Topology { test(primary: 0) }
+
+    static func test(primary: Int?, timeline: UInt32 = 1) -> Topology {
         var topology = Topology()
-        topology.timeline = 1
-        topology.primary = NodeID(0)
-        topology.version = 1
+        topology.timeline = timeline
+        topology.primary = primary.map { NodeID($0) }
+        topology.version = UInt64(timeline)
         for (index, name) in ["a", "b", "c"].enumerated() {
             var node = Node(
                 id: NodeID(index), name: name, host: name, port: 5432,
-                role: index == 0 ? .primary : .replica)
+                role: index == primary ? .primary : .replica)
             node.state = "running"
-            node.timeline = 1
-            node.exclusion = index == 0 ? .notReplica : nil
-            node.weight = index == 0 ? 0 : 1
+            node.timeline = timeline
+            node.exclusion = index == primary ? .notReplica : nil
+            node.weight = index == primary ? 0 : 1
             node.lagTime = .zero
+            node.positions.append(
+                PositionHistory.Sample(
+                    position: LogPosition(1000), askedAt: Instant(1), arrivedAt: Instant(2)))
             topology.nodes.append(node)
         }
         return topology
