@@ -116,7 +116,7 @@ struct Scenario: CustomTestStringConvertible, Sendable {
         },
         Scenario(name: "prepared-by-two-clients") { world in
             let one = world.client()
-            one.send(.parse("INSERT INTO t VALUES (1)", as: "a"), .sync)
+            one.send(.parse("INSERT INTO t VALUES (1)", as: "a"), .bind("a"), .execute(), .sync)
             let two = world.client()
             two.send(.parse("INSERT INTO t VALUES (1)", as: "b"), .bind("b"), .execute(), .sync)
             one.send(.bind("a"), .execute(), .sync)
