@@ -136,6 +136,12 @@ struct Scenario: CustomTestStringConvertible, Sendable {
                     + Message.extended("INSERT INTO t VALUES (2)") + [.sync]
                     + Message.extended("INSERT INTO t VALUES (3)") + [.sync])
         },
+        Scenario(name: "known-statement-in-a-pipeline") { world in
+            let client = world.client()
+            client.send(
+                Message.extended("INSERT INTO t VALUES (1)")
+                    + Message.extended("INSERT INTO t VALUES (1)") + [.sync])
+        },
         Scenario(name: "portal-in-steps") { world in
             let client = world.client()
             client.send(
