@@ -187,6 +187,10 @@ extension Pooler {
         let message = try Bind(bodyPrefix: bytes)
         client.unit.executes = true
         add(statement: bytes.extracting(message.statement), to: client)
+        if !client.unit.effects.isDisjoint(with: [.settings, .opaque]) {
+            // `set_config($1, $2, false)`
+            CustomNames.collect(from: bytes, into: &client.customNames)
+        }
     }
 
     private func lookAtTarget(

@@ -41,7 +41,7 @@ final class ModelServer {
     /// A statement that runs until it is released or cancelled.
     private(set) var isBusy = false
     /// In COPY FROM STDIN: the rest of the Query's statements, or nil in the extended protocol.
-    private var copyIn: (rest: [String]?, rows: Int)?
+    private var copyIn: (rest: [String]?, lines: [String])?
 
     init(node: ModelNode, name: String, processID: Int) {
         self.node = node
@@ -181,7 +181,7 @@ final class ModelServer {
                 rows.forEach { say(.row($0)) }
                 say(.complete(tag))
             case .copyIn:
-                copyIn = (Array(rest), 0)
+                copyIn = (Array(rest), [])
                 return say(.copyIn)
             case .copyOut(let lines): copyOut(lines)
             case .failed(let sqlState, let words):
@@ -273,7 +273,7 @@ final class ModelServer {
             left.forEach { say(.row($0)) }
             say(.complete(portal.sent == 0 ? tag : "SELECT \(left.count)"))
         case .copyIn:
-            copyIn = (nil, 0)
+            copyIn = (nil, [])
             say(.copyIn)
         case .copyOut(let lines): copyOut(lines)
         case .failed(let sqlState, let words): failExtended(sqlState, words)
@@ -289,11 +289,11 @@ final class ModelServer {
         switch message.kind {
         case "d" where message.strings()[0].hasPrefix("wrong"):
             endCopy("22P02", "invalid input syntax")
-        case "d": copyIn?.rows += 1
+        case "d": copyIn?.lines.append(message.strings()[0].filter { $0 != "\n" })
         case "c":
             copyIn = nil
-            written.append("COPY \(copying.rows)")
-            say(.complete("COPY \(copying.rows)"))
+            written.append((["COPY"] + copying.lines).joined(separator: " "))
+            say(.complete("COPY \(copying.lines.count)"))
             if let rest = copying.rest { runAllOrFinish(rest) }
         case "f": endCopy("57014", "COPY from stdin failed: \(message.strings()[0])")
         case "S", "H": break

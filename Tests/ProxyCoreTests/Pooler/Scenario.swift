@@ -116,7 +116,7 @@ struct Scenario: CustomTestStringConvertible, Sendable {
         },
         Scenario(name: "prepared-by-two-clients") { world in
             let one = world.client()
-            one.send(.parse("INSERT INTO t VALUES (1)", as: "a"), .sync)
+            one.send(.parse("INSERT INTO t VALUES (1)", as: "a"), .bind("a"), .execute(), .sync)
             let two = world.client()
             two.send(.parse("INSERT INTO t VALUES (1)", as: "b"), .bind("b"), .execute(), .sync)
             one.send(.bind("a"), .execute(), .sync)
@@ -135,6 +135,12 @@ struct Scenario: CustomTestStringConvertible, Sendable {
                 Message.extended("INSERT INTO t VALUES (1)") + Message.extended("SELECT 1/0")
                     + Message.extended("INSERT INTO t VALUES (2)") + [.sync]
                     + Message.extended("INSERT INTO t VALUES (3)") + [.sync])
+        },
+        Scenario(name: "known-statement-in-a-pipeline") { world in
+            let client = world.client()
+            client.send(
+                Message.extended("INSERT INTO t VALUES (1)")
+                    + Message.extended("INSERT INTO t VALUES (1)") + [.sync])
         },
         Scenario(name: "portal-in-steps") { world in
             let client = world.client()

@@ -42,7 +42,7 @@ struct SplitTests {
 
     @Test(arguments: Scenario.all) func `in random pieces`(scenario: Scenario) {
         let whole = play(scenario)
-        for seed in 0..<(scenario.isLong ? 2 : 40) as Range<UInt64> {
+        for seed in 0..<(scenario.isLong ? 2 : 30) as Range<UInt64> {
             compare(play(scenario, Chunking(.random, seed: seed)), whole, "seed \(seed)")
         }
     }
@@ -50,7 +50,7 @@ struct SplitTests {
     @Test(arguments: Scenario.all) func `many messages at once`(scenario: Scenario) {
         let whole = play(scenario, coalesced: true)
         if !scenario.isTimed { compare(whole, play(scenario)) }
-        for seed in 0..<(scenario.isLong ? 2 : 20) as Range<UInt64> {
+        for seed in 0..<(scenario.isLong ? 2 : 30) as Range<UInt64> {
             let heard = play(scenario, Chunking(.random, seed: seed), coalesced: true)
             compare(heard, whole, "seed \(seed)")
         }

@@ -85,9 +85,13 @@ final class World {
     func send(_ bytes: [UInt8], from client: PlayedClient) {
         if let lastSender, lastSender !== client { run() }
         lastSender = client
-        guard let index = index(of: client.id) else { return }
-        sockets[index].inbox += bytes
+        post(bytes, from: client)
         if !coalesces { run() }
+    }
+
+    /// Leaves bytes on their way.
+    func post(_ bytes: [UInt8], from client: PlayedClient) {
+        if let index = index(of: client.id) { sockets[index].inbox += bytes }
     }
 
     /// Asks on a connection of its own to cancel what a client does.
@@ -117,6 +121,12 @@ final class World {
     }
 
     func isOpen(_ server: ModelServer) -> Bool { id(of: server) != nil }
+
+    /// Its machine is gone, and what it said last with it.
+    func cut(_ server: ModelServer) {
+        server.output.removeAll()
+        if let id = id(of: server) { drop(id, reason: "connection reset") }
+    }
 
     private func id(of server: ModelServer) -> ConnectionID? {
         sockets.first {
@@ -162,9 +172,14 @@ final class World {
 
     func pass(_ span: Instant.Span) {
         run()
+        pass(span, in: .max)
+    }
+
+    /// Time passes while bytes are on their way, of which so many pieces arrive.
+    func pass(_ span: Instant.Span, in steps: Int) {
         now = now + span
         pooler.deadlineReached(now: now)
-        run()
+        runPart(steps: steps)
     }
 
     /// Another node is the primary now, or none.
@@ -183,12 +198,17 @@ final class World {
     // MARK: Bytes
 
     /// Delivers until nothing moves any more.
-    func run() {
+    func run() { runPart(steps: .max) }
+
+    /// Delivers so many pieces.
+    func runPart(steps: Int) {
+        var left = steps
         repeat {
             performEffects()
             flush()
             collect()
-        } while step() || endDying() || cancelOne()
+            left -= 1
+        } while left >= 0 && (step() || endDying() || cancelOne())
     }
 
     /// Delivers one piece of one socket's bytes.
@@ -352,8 +372,11 @@ final class PlayedClient {
     /// Everything that arrived since the last call.
     func messages() -> [Message] {
         world.run()
-        return Message.take(from: &received)
+        return takeMessages()
     }
+
+    /// The same without waiting for more.
+    func takeMessages() -> [Message] { Message.take(from: &received) }
 
     /// Sends and gives the answers.
     func ask(_ messages: Message...) -> [Message] { ask(messages) }
@@ -402,12 +425,15 @@ struct Chunking {
 final class CountingLedger: ServerLedger, @unchecked Sendable {
     private(set) var servers: [PoolKey: Int] = [:]
     private(set) var clients = 0
+    /// The most that one node had.
+    private(set) var highest = 0
 
     func acquire(_ pool: PoolKey, size: Int, perNode: Int) -> SlotVerdict {
         if servers[pool, default: 0] >= size { return .poolFull }
         let onNode = servers.filter { $0.key.node == pool.node }.values.reduce(0, +)
         if onNode >= perNode { return .nodeFull }
         servers[pool, default: 0] += 1
+        highest = max(highest, onNode + 1)
         return .granted
     }
 
