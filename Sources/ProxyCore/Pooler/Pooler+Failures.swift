@@ -194,10 +194,12 @@ extension Pooler {
         case .inspecting: endSession(client, server.lastWords)
         case .running where client.unit.awaitsInspection: endSession(client, server.lastWords)
         case .running where server.isSettled:
-            // It was answered; the rest of a message is all that it still lacked.
-            finishUnit(client, now: now)
-            if client.status != .idle { client.aborted = .untold }
-            client.pendingEffects = []
+            // It was answered; the rest of a message is all that was still to come.
+            if client.status != .idle {
+                client.aborted = .untold
+                client.pendingEffects = []
+            }
+            unitEnded(client, on: server, now: now)
         case .running: runningLost(client, server, now: now)
         case .waiting, .held: break
         }
