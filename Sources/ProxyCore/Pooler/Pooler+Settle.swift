@@ -19,7 +19,8 @@ extension Pooler {
         unitEnded(client, on: server, now: now)
     }
 
-    private func unitEnded(
+    /// The unit is answered; its server, if it still is there, is free unless a transaction is open.
+    func unitEnded(
         _ client: ClientSession, on server: ServerConnection, now: Instant
     ) {
         if client.unit.awaitsInspection { return inspect(client, server) }

@@ -7,6 +7,24 @@ import Testing
 struct FailureTests {
     private let world = World(.test(poolSize: 1))
 
+    @Test func `a server that is lost right behind its answer is no failure of the unit`() {
+        let client = world.client()
+        #expect(client.ask("INSERT INTO t VALUES (0)").kinds == "CZ")
+        let server = world["a1"]
+        server.isMute = true
+        client.send(.query("INSERT INTO t VALUES (1)"), .query("INSERT INTO t VALUES (2)"))
+        // The first bytes of its last words come with the answer, the rest never.
+        server.output += [.complete("INSERT 0 1"), .ready()].bytes
+        server.output += Message.error("57P01", "", severity: "FATAL").bytes.prefix(7)
+        world.run()
+        world.cut(server)
+        #expect(client.messages().kinds == "CZCZ")
+        #expect(world.nodes[0].journal.last == "INSERT INTO t VALUES (2)")
+        // The session still reads what it wrote.
+        #expect(client.ask("SELECT 1").kinds == "TDCZ")
+        #expect(world["a2"].heard.last == .query("SELECT 1"))
+    }
+
     @Test func `a write that a shutdown refused is run again, also after its settings were replayed`()
     {
         let client = world.client()

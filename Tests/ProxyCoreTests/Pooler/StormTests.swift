@@ -6,13 +6,13 @@ import Testing
 /// Many clients at once; who moves next, where bytes are cut and which servers die is the chance of
 /// a seed.
 struct StormTests {
-    @Test(arguments: 0..<100 as Range<UInt64>)
+    @Test(arguments: 0..<40 as Range<UInt64>)
     func `everybody gets his answers, whatever comes when`(seed: UInt64) {
         var storm = Storm(seed: seed, isDeadly: false)
         storm.run()
     }
 
-    @Test(arguments: 1000..<1100 as Range<UInt64>)
+    @Test(arguments: 1000..<1040 as Range<UInt64>)
     func `when servers die nothing is done twice, lost unsaid or told to others`(seed: UInt64) {
         var storm = Storm(seed: seed, isDeadly: true)
         storm.run()
@@ -30,6 +30,8 @@ private struct Storm {
         var errors: [String] = []
         /// What it commits.
         var writes: [String] = []
+        /// After an error the rows are others.
+        var needsSuccess = false
     }
 
     final class Player {
@@ -133,7 +135,9 @@ private struct Storm {
                 \(answer.rows) instead of \(exchange.kinds)
                 """)
         }
-        #expect(Set(answer.rows).isSubset(of: exchange.rows))
+        if !exchange.needsSuccess || answer.errors.isEmpty {
+            #expect(Set(answer.rows).isSubset(of: exchange.rows))
+        }
         #expect(Set(answer.errors).isSubset(of: Self.losses.union(exchange.errors)))
         if answer.errors.contains("08007") || player.client.hasEnded {
             uncertain.formUnion(exchange.writes)
@@ -253,6 +257,6 @@ private struct Storm {
         return Exchange(
             messages: [
                 .query("SET application_name = '\(value)'"), .query("SHOW application_name"),
-            ], kinds: "CZTDCZ", rows: [value])
+            ], kinds: "CZTDCZ", rows: [value], needsSuccess: true)
     }
 }
