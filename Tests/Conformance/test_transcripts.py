@@ -31,7 +31,7 @@ PROGRAMS = {
     "php-pdo": ["php", HERE / "php-pdo/transcript.php"],
     "perl-dbi": ["perl", HERE / "perl-dbi/transcript.pl"],
     "odbc": [PYTHON, HERE / "odbc/transcript.py"],
-    **{name: [PYTHON, HERE / f"python/{name}.py"] for name in (
+    **{name: [PYTHON, HERE / f"python/{name}_transcript.py"] for name in (
         "psycopg3", "psycopg2", "asyncpg", "pg8000", "sqlalchemy", "django")},
 }
 REPLICA = re.compile(r"^@replica (\d+)$", re.MULTILINE)

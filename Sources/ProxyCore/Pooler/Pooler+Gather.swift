@@ -172,8 +172,7 @@ extension Pooler {
         let bytes = client.unread.extracting(body)
         let definition = bytes.copy(message.text.lowerBound..<bytes.byteCount)
         let text = registry.intern(
-            definition, textCount: message.text.count,
-            catalogueVersion: client.database.catalogueVersion
+            definition, textCount: message.text.count, meaning: client.meaning
         ) {
             classify(definition.rawSpan.extracting(0..<message.text.count), for: client)
         }

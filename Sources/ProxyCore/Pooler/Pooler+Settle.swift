@@ -27,6 +27,7 @@ extension Pooler {
         if server.status == .idle {
             markPosition(client, server, now: now)
             if client.pendingSchemaChange {
+                client.database.schemaVersion += 1
                 effects.append(.catalogueStale(database: client.database.name))
             }
             client.pendingEffects = []
@@ -167,6 +168,7 @@ extension Pooler {
             effects.append(.log(.pinned(client.id, reason: pin.rawValue)))
         }
         client.pins = pins
+        if !pins.contains(.temporary) { client.temporaryVersion = 0 }
     }
 
     // MARK: Errands

@@ -362,7 +362,8 @@ final class Transcript {
             c.setAutoCommit(true);
             try (Statement s = c.createStatement(
                     ResultSet.TYPE_SCROLL_INSENSITIVE, ResultSet.CONCUR_UPDATABLE)) {
-                ResultSet rows = s.executeQuery("SELECT id, name FROM item WHERE id < 4");
+                ResultSet rows = s.executeQuery("SELECT id, name FROM item"
+                    + " WHERE id < 4 ORDER BY id");
                 rows.last();
                 rows.updateString(2, "changed");
                 rows.updateRow();
@@ -521,7 +522,7 @@ final class Transcript {
             c.rollback();
             objects.delete(oid);
             c.commit();
-            fails(() -> objects.open(oid + 1, LargeObjectManager.READ).read(1));
+            fails(() -> objects.open(1, LargeObjectManager.READ).read(1));
             c.rollback();
         }
     }
@@ -603,9 +604,18 @@ final class Transcript {
             show(about.getColumns(null, "public", "item", "%"));
             show(about.getPrimaryKeys(null, "public", "item"));
             show(about.getImportedKeys(null, "public", "part"));
-            show(about.getIndexInfo(null, "public", "item", false, false));
-            show(about.getProcedures(null, "public", "%"));
-            show(about.getFunctionColumns(null, "public", "twice", "%"));
+            ResultSet indexes = about.getIndexInfo(null, "public", "item", false, false);
+            while (indexes.next()) {
+                say(indexes.getString("INDEX_NAME"), indexes.getString("COLUMN_NAME"));
+            }
+            ResultSet procedures = about.getProcedures(null, "public", "%");
+            while (procedures.next()) {
+                say(procedures.getString("PROCEDURE_NAME"), procedures.getInt("PROCEDURE_TYPE"));
+            }
+            ResultSet columns = about.getFunctionColumns(null, "public", "twice", "%");
+            while (columns.next()) {
+                say(columns.getString("COLUMN_NAME"), columns.getString("TYPE_NAME"));
+            }
             show(about.getTablePrivileges(null, "public", "item"));
             show(about.getSchemas());
             say(about.getMaxConnections(), about.getUserName(), about.getSQLKeywords().length());
