@@ -30,9 +30,8 @@ PROGRAMS = {
     "ruby-pg": ["ruby", HERE / "ruby-pg/transcript.rb"],
     "php-pdo": ["php", HERE / "php-pdo/transcript.php"],
     "perl-dbi": ["perl", HERE / "perl-dbi/transcript.pl"],
-    "odbc": [PYTHON, HERE / "odbc/transcript.py"],
     **{name: [PYTHON, HERE / f"python/{name}_transcript.py"] for name in (
-        "psycopg3", "psycopg2", "asyncpg", "pg8000", "sqlalchemy", "django")},
+        "psycopg3", "asyncpg", "psycopg2", "pg8000", "sqlalchemy", "django", "odbc")},
 }
 REPLICA = re.compile(r"^@replica (\d+)$", re.MULTILINE)
 
@@ -46,7 +45,7 @@ def run(name, port, database):
         "PGDATABASE": database,
     }
     done = subprocess.run(PROGRAMS[name], env=environment, capture_output=True, text=True,
-                          timeout=250, check=False)
+                          errors="backslashreplace", timeout=250, check=False)
     text = done.stdout + (f"exit {done.returncode}\n{done.stderr}" if done.returncode else "")
     return text.replace(database, "DATABASE")
 

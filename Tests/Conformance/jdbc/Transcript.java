@@ -230,7 +230,8 @@ final class Transcript {
                     "preparedStatementCacheQueries", "4")) {
                 for (int round = 0; round < 12; round++) {
                     try (PreparedStatement s = c.prepareStatement(
-                            "SELECT id, name, price FROM item WHERE id = ? OR name = ?")) {
+                            "SELECT id, name, price FROM item WHERE id = ? OR name = ?"
+                                + " ORDER BY id")) {
                         s.setInt(1, round);
                         s.setString(2, "name " + (50 + round));
                         show(s.executeQuery());
