@@ -5,7 +5,8 @@ internal import StatementClassifier
 
 /// Statements that martlet executes itself, in either protocol: the BEGIN that it defers, a
 /// transaction that ended before any server knew of it, or with the server that ran it, and
-/// `martlet.*` settings (`Pooler+OwnSettings`).
+/// `martlet.*` settings (`Pooler+OwnSettings`), and the DEALLOCATE of a statement that was prepared
+/// by the protocol.
 extension Pooler {
     /// A statement with what the classifier found in it.
     struct LocalStatement {
@@ -72,7 +73,7 @@ extension Pooler {
     }
 
     private func canExecute(_ statement: LocalStatement, for client: ClientSession) -> Bool {
-        if ownSetting(statement) != nil {
+        if ownSetting(statement) != nil || deallocated(statement, client) != nil {
             // The server of a transaction must hear of an error, so all of the unit must be here.
             return client.server == nil || client.status != .failed && client.unit.isComplete
         }
@@ -83,6 +84,17 @@ extension Pooler {
         case .commit, .rollback: return client.deferredBegin != nil
         default: return false
         }
+    }
+
+    /// The hash of the client's name for the protocol's statement that a DEALLOCATE is about, if it
+    /// is. Servers know that by another name, and others may use it.
+    private func deallocated(
+        _ statement: LocalStatement, _ client: ClientSession
+    ) -> UInt64? {
+        guard case .deallocate(let range) = statement.command else { return nil }
+        let name = SettingText.identifier(statement.text.span, range)
+        let hash = hashing(name)
+        return client.statements.find(name.rawSpan, hash: hash) == nil ? nil : hash
     }
 
     /// The one statement that extended messages define, bind, describe and execute, by the unnamed
@@ -154,6 +166,10 @@ extension Pooler {
         if client.aborted != .no { return executeInAborted(statement, client) }
         if let setting = ownSetting(statement) {
             return execute(setting, statement, for: client, now: now)
+        }
+        if let hash = deallocated(statement, client) {
+            client.statements.remove(hash: hash)
+            return .completed(tag: "DEALLOCATE")
         }
         switch statement.control {
         case .begin(let modes):

@@ -25,7 +25,8 @@ extension Pooler {
     ) {
         if client.unit.awaitsInspection { return inspect(client, server) }
         if server.status == .idle {
-            markPosition(client, server, now: now)
+            if client.hasTouchedData { markPosition(client, server, now: now) }
+            client.hasTouchedData = false
             if client.pendingSchemaChange {
                 client.database.schemaVersion += 1
                 effects.append(.catalogueStale(database: client.database.name))

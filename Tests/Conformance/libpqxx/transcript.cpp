@@ -11,7 +11,8 @@
 
 template <typename... Words>
 void say(Words const &...words) {
-    ((std::cout << words << ' '), ...);
+    char const *before = "";
+    ((std::cout << before << words, before = " "), ...);
     std::cout << '\n';
 }
 

@@ -118,6 +118,7 @@ sub asynchronous {
     say_line($c->pg_result);
     my $sleeping = $c->prepare('SELECT pg_sleep(60)', { pg_async => PG_ASYNC });
     $sleeping->execute;
+    select undef, undef, undef, 0.3;
     say_line($sleeping->pg_cancel);
     show($c, "SELECT 'alive'");
 }
@@ -141,7 +142,11 @@ sub metadata {
     say_line(sort $c->tables(undef, 'public', '%', 'TABLE'));
     say_line($c->primary_key(undef, 'public', 'item'));
     say_line(map { $_->[3] } @{ $c->column_info(undef, 'public', 'item', '%')->fetchall_arrayref });
+    # Of the sequence as the transaction used it last; another transaction may be elsewhere.
+    $c->begin_work;
+    $c->do("INSERT INTO item (name) VALUES ('last')");
     say_line($c->{pg_server_version}, $c->last_insert_id(undef, 'public', 'item', undef) > 0);
+    $c->rollback;
 }
 
 my $c = connection();

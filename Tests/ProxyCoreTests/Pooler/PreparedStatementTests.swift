@@ -39,6 +39,32 @@ struct PreparedStatementTests {
         #expect(prepare("SELECT 3", as: "s", by: client) == "1tTZ")
     }
 
+    @Test(arguments: ["", "BEGIN"], [true, false])
+    func `what deallocates by SQL means the client's statement`(begin: String, simple: Bool) {
+        let world = World()
+        let client = world.client()
+        #expect(prepare("SELECT 1", as: "s S", by: client) == "1tTZ")
+        if !begin.isEmpty {
+            _ = client.ask(begin)
+            #expect(client.ask("INSERT INTO t VALUES (1)").kinds == "CZ")
+        }
+        let text = "DEALLOCATE \"s S\""
+        let answer = simple ? client.ask(text) : client.ask(Message.extended(text) + [.sync])
+        #expect(answer.kinds == (simple ? "CZ" : "12nCZ") && answer.errors.isEmpty)
+        #expect(prepare("SELECT 2", as: "s S", by: client) == "1tTZ")
+        #expect(client.ask(.bind("s S"), .execute(), .sync).rows == ["2"])
+    }
+
+    @Test func `who may not deallocate in a failed transaction is told so`() {
+        let client = World().client()
+        #expect(prepare("SELECT 1", as: "s", by: client) == "1tTZ")
+        _ = client.ask("BEGIN")
+        #expect(client.ask("SELECT 1/0").errors == ["22012"])
+        #expect(client.ask("DEALLOCATE s").errors == ["25P02"])
+        #expect(client.ask("ROLLBACK").errors.isEmpty)
+        #expect(client.ask(.bind("s"), .execute(), .sync).rows == ["1"])
+    }
+
     private func parses(_ server: ModelServer) -> Int {
         server.heard.count { $0.kind == "P" }
     }
