@@ -42,6 +42,13 @@ struct Problems {
                 origin: origin, path: path, message: message, suggestion: suggestion))
     }
 
+    /// A key that is none, for a message: as far as it looks like a key. What stands behind that in
+    /// a damaged file may be a secret.
+    static func name(_ key: String) -> String {
+        let name = key.prefix { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "." }
+        return name.count == key.count ? key : "\(name)..."
+    }
+
     /// What was written, for a message; shortened, and never a secret.
     func quote(_ text: String) -> String {
         if hidesValues { return "what is written" }

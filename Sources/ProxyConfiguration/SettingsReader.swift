@@ -157,7 +157,7 @@ struct SettingsReader {
             ? "`martlet settings` lists the known ones"
             : "known here: \(siblings.joined(separator: ", "))"
         problems.report(
-            origin, path, "unknown setting",
+            origin, Problems.name(path), "unknown setting",
             suggestion: meant.map { "did you mean \($0)?" } ?? known)
     }
 }
