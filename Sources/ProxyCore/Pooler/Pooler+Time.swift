@@ -22,9 +22,23 @@ extension Pooler {
         expireHeld(now: now)
         for pool in Array(pools.values) { tend(pool, now: now) }
         for slot in slots {
-            guard case .client(let client) = slot.occupant else { continue }
-            expire(client, now: now)
+            switch slot.occupant {
+            case .vacant: break
+            case .client(let client): expire(client, now: now)
+            case .server(let server): expire(server, now: now)
+            }
         }
+    }
+
+    /// A server that takes a connection and then says nothing, in TLS or after it, is not there.
+    private func expire(_ server: ServerConnection, now: Instant) {
+        switch server.phase {
+        case .connecting, .authenticating, .starting: break
+        case .idle, .leased, .closed: return
+        }
+        guard now - server.openedAt >= policy.pools.connectTimeout else { return }
+        lost(server, reason: "it did not log us in within pools.connect_timeout", now: now)
+        effects.append(.close(server.id))
     }
 
     private func expireHeld(now: Instant) {
