@@ -130,7 +130,8 @@ package struct ConnectAttempts {
                 let session = try tls.sessionOfServer(host: attempt.host)
                 session.begin(on: socket)
                 attempts[id]?.phase = .handshaking(session)
-                return .waiting
+                // What came along with the answer makes no edge of its own.
+                return shakeHands(id, session, socket)
             } catch {
                 return .failed("TLS: \(error)")
             }
