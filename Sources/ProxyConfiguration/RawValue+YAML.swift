@@ -35,7 +35,8 @@ extension RawValue {
             return value
         } catch let error as YamlError {
             let (mark, message) = explain(error)
-            problems.report(place(mark), path, "is not YAML: \(message)")
+            problems.report(
+                place(mark), path, message, suggestion: mark.flatMap { remedy(at: $0, in: text) })
         } catch {
             problems.report(place(nil), path, "cannot be read as YAML")
         }
@@ -77,15 +78,29 @@ extension RawValue {
     /// password in just that line, so only the bare problem is passed on.
     private static func explain(_ error: YamlError) -> (Mark?, String) {
         switch error {
+        case .composer(_, let problem, let mark, _) where problem.contains("another document"):
+            (mark, "a second document begins; a configuration is one")
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
-            (mark, problem)
+            (mark, "is not YAML: \(problem)")
         case .reader(let problem, _, _, _):
-            (nil, problem)
+            (nil, "is not YAML: \(problem)")
         case .duplicatedKeysInMapping(let duplicates, let context):
             (context.mark, "set twice: \(duplicates.joined(separator: ", "))")
         default:
-            (nil, "the text cannot be parsed")
+            (nil, "is not YAML: the text cannot be parsed")
+        }
+    }
+
+    /// What is probably meant, by the character that the parser stumbled over.
+    private static func remedy(at mark: Mark, in text: String) -> String? {
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        guard lines.indices.contains(mark.line - 1) else { return nil }
+        let line = lines[mark.line - 1]
+        switch line.dropFirst(mark.column - 1).first {
+        case "\t": return "indent with spaces, YAML allows no tabs"
+        case "@", "`", "%": return "a text that begins like this must be in quotes"
+        default: return nil
         }
     }
 }

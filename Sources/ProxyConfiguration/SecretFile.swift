@@ -21,9 +21,12 @@ package enum SecretFile: Equatable, Sendable {
         guard !isDirectory.boolValue else {
             return .unreadable(reason: "'\(path)' is a directory")
         }
-        guard let file = FileHandle(forReadingAtPath: path),
-            let data = try? file.read(upToCount: maximumSize + 1)
-        else { return .unreadable(reason: "'\(path)' cannot be read by this user, or is empty") }
+        guard let file = FileHandle(forReadingAtPath: path) else {
+            return .unreadable(reason: "'\(path)' may not be read by this user")
+        }
+        guard let data = try? file.read(upToCount: maximumSize + 1) else {
+            return .unreadable(reason: "'\(path)' is empty")
+        }
         guard data.count <= maximumSize, let text = String(data: data, encoding: .utf8) else {
             return .unreadable(reason: "'\(path)' does not look like a password")
         }

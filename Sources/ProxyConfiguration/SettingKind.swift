@@ -144,8 +144,14 @@ extension SettingKind where Value == HostAndPort {
             if let defaultPort, let address = HostAndPort("\(text):\(defaultPort)") {
                 return .value(address)
             }
+            let ports = text.drop { $0 != ":" }.dropFirst()
+            if !ports.isEmpty, ports.allSatisfy(\.isNumber) {
+                return .wrong("has no port that exists", suggestion: "ports end at 65535")
+            }
+            let meant = UInt16(text).map { "did you mean *:\($0)?" }
             return .wrong(
-                "is not an address", suggestion: "write host:port, or [IPv6 address]:port")
+                "is not an address",
+                suggestion: meant ?? "write host:port, or [IPv6 address]:port")
         }
     }
 }

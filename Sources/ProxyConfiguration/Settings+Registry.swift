@@ -139,6 +139,9 @@ extension Settings {
             "limits.held_messages", \.policy.limits.heldMessages, .size(1024...(1 << 30)),
             "Messages held until their route is known; more goes to the primary unread."),
         Setting(
+            "limits.statement", \.policy.limits.statement, .size(1024...(1 << 30)),
+            "A statement to be prepared; it is kept as long as the session may use it."),
+        Setting(
             "limits.pending_output", \.policy.limits.pendingOutput, .size(4096...(1 << 30)),
             "Waiting for one slow receiver before its sender is no longer read."),
         Setting(

@@ -97,11 +97,10 @@ extension Settings {
         Setting("service.user", \.serviceUser, .optional(.text), "Its name.")
             .restart.example("martlet"),
         Setting("service.password", \.servicePassword, .optional(.text), "Its password.")
-            .secret.restart.example("change-me"),
+            .secret.example("change-me"),
         Setting(
             "service.password_file", \.servicePasswordFile, .optional(.file),
-            "Instead of password: a file that holds it."
-        ).restart,
+            "Instead of password: a file that holds it; read again at each reload."),
         Setting(
             "service.database", \.serviceDatabase, .text,
             "The database it connects to, where the look-up function is."

@@ -85,9 +85,13 @@ struct SettingsCheck {
         if let password = settings.servicePassword { return Password(password) }
         if let file = settings.servicePasswordFile { return password(in: file) }
         if !isReported("service.password"), !isReported("service.password_file") {
+            // After `password: #x` nothing is left but the name.
+            let isEmpty = origins["service.password"] != nil
             report(
-                "service.password", "not set",
-                "or set service.password_file, or MARTLET_SERVICE_PASSWORD")
+                "service.password", isEmpty ? "is empty" : "not set",
+                isEmpty
+                    ? "a value with # in it must be in quotes"
+                    : "set it, service.password_file or MARTLET_SERVICE_PASSWORD")
         }
         return nil
     }
@@ -234,6 +238,7 @@ struct SettingsCheck {
         let limits = settings.policy.limits
         for (path, value) in [
             ("limits.held_messages", limits.heldMessages),
+            ("limits.statement", limits.statement),
             ("limits.startup_packet", limits.startupPacket),
         ] where value > limits.message {
             report(path, "\(value)B is more than limits.message (\(limits.message)B)")
@@ -251,8 +256,12 @@ struct SettingsCheck {
         return nil
     }
 
+    /// Whether something was said of it, of a part of it, or of its group.
     private func isReported(_ path: String) -> Bool {
-        problems.found.contains { $0.path == path || $0.path.hasPrefix("\(path)[") }
+        let group = path.prefix { $0 != "." }
+        return problems.found.contains {
+            $0.path == path || $0.path == group || $0.path.hasPrefix("\(path)[")
+        }
     }
 
     mutating func report(

@@ -166,6 +166,8 @@ package struct AuthenticationPolicy: Equatable, Sendable {
 package struct BufferLimits: Equatable, Sendable {
     /// Messages held until a unit's needs are known; beyond that it goes to the primary unread.
     package var heldMessages = 1 << 20
+    /// A statement to be prepared, which is kept as long as the session may use it.
+    package var statement = 16 << 20
     /// Bytes waiting for one slow receiver before its sender is no longer read.
     package var pendingOutput = 256 << 10
     /// A startup packet (PostgreSQL's MAX_STARTUP_PACKET_LENGTH).

@@ -45,10 +45,10 @@ struct ConfigurationConflictTests {
             "listen: []",
             fails: "martlet.yaml:3:9: listen: the list is empty; name at least one address")
         expect(
-            "listen: [a, 'a:b', '::1:5', 'a:70000']",
-            fails: (0...3).map {
-                let text = ["a", "a:b", "::1:5", "a:70000"][$0]
-                return "martlet.yaml:3:\([10, 13, 20, 29][$0]): listen[\($0)]: '\(text)' is not "
+            "listen: [a, 'a:b', '::1:5']",
+            fails: (0...2).map {
+                let text = ["a", "a:b", "::1:5"][$0]
+                return "martlet.yaml:3:\([10, 13, 20][$0]): listen[\($0)]: '\(text)' is not "
                     + "an address; write host:port, or [IPv6 address]:port"
             }.joined(separator: "\n"))
     }

@@ -102,7 +102,7 @@ struct ConfigurationErrorTests {
                 such as http://127.0.0.1:8008
                 martlet.yaml: service.user: not set; `martlet setup` prints the SQL that makes \
                 the account
-                martlet.yaml: service.password: not set; or set service.password_file, or \
+                martlet.yaml: service.password: not set; set it, service.password_file or \
                 MARTLET_SERVICE_PASSWORD
                 """, withMinimal: false)
         expect(
@@ -127,13 +127,46 @@ struct ConfigurationErrorTests {
             fails: "martlet.yaml:1:30: patroni.urls[1]: \(message)", withMinimal: false)
     }
 
+    @Test(arguments: [
+        ("127.0.0.1:65536", "'127.0.0.1:65536' has no port that exists; ports end at 65535"),
+        ("6432", "'6432' is not an address; did you mean *:6432?"),
+        ("localhost", "'localhost' is not an address; write host:port, or [IPv6 address]:port"),
+        ("\"\"", "'' is not an address; write host:port, or [IPv6 address]:port"),
+    ])
+    func `an address is explained`(text: String, problem: String) {
+        expect("listen: \(text)", fails: "martlet.yaml:3:9: listen: \(problem)")
+    }
+
+    @Test func `one mistake is one error, and an empty password has a likely cause`() {
+        expect(
+            "patroni: [http://127.0.0.1:8008]\nservice: {user: a, password: b}",
+            fails: "martlet.yaml:1:10: patroni: expected a group of settings, found a list",
+            withMinimal: false)
+        expect(
+            "patroni: {urls: [http://127.0.0.1:8008]}\nservice:\n  user: a\n  password: #b",
+            fails: "martlet.yaml:4:12: service.password: is empty; "
+                + "a value with # in it must be in quotes",
+            withMinimal: false)
+    }
+
     @Test func `YAML's own errors keep their place and lose their text`() {
         expect(
             "log: [sesame2",
             fails: "martlet.yaml:4:1: is not YAML: did not find expected ',' or ']'")
         expect(
             "log: {level: info}\nlog: {level: info}",
-            fails: "martlet.yaml:3:1: is not YAML: set twice: log")
+            fails: "martlet.yaml:3:1: set twice: log")
+        expect(
+            "log:\n\tlevel: info",
+            fails: "martlet.yaml:4:1: is not YAML: found character that cannot start any token; "
+                + "indent with spaces, YAML allows no tabs")
+        expect(
+            "log: {level: @info}",
+            fails: "martlet.yaml:3:14: is not YAML: found character that cannot start any token; "
+                + "a text that begins like this must be in quotes")
+        expect(
+            "---\nlog: {}",
+            fails: "martlet.yaml:3:1: a second document begins; a configuration is one")
         expect(
             "- a", fails: "martlet.yaml:1:1: expected groups of settings, found a list",
             withMinimal: false)

@@ -60,6 +60,8 @@ struct FileTests {
         #expect(SecretFile.read(absent) == .unreadable(reason: "there is no file '\(absent)'"))
         let path = directory.path()
         #expect(SecretFile.read(path) == .unreadable(reason: "'\(path)' is a directory"))
+        let empty = try write("", to: "empty")
+        #expect(SecretFile.read(empty) == .unreadable(reason: "'\(empty)' is empty"))
         let long = try write(String(repeating: "x", count: 10_000), to: "long")
         #expect(
             SecretFile.read(long)

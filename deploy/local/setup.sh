@@ -119,10 +119,14 @@ setup_python() {
     exec {lock}>&-
 }
 
-# setup_build repository configuration: builds the executable martlet.
-setup_build() {
+require_swift() {
     command -v swift >/dev/null ||
         fail "swift is not on the PATH; martlet needs Swift 6.3 (https://www.swift.org/install)"
+}
+
+# setup_build repository configuration: builds the executable martlet.
+setup_build() {
+    require_swift
     say "building martlet ($2)"
     (cd "$1" && swift build -c "$2" --product martlet >&2) || fail "the build failed"
 }

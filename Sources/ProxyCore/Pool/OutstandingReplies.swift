@@ -66,12 +66,20 @@ package struct OutstandingReplies {
         }
     }
 
-    /// The server went into COPY IN: a Sync or Flush that it reads there is ignored by it.
-    package mutating func copyInStarted() {
-        guard entries.count > 1 else { return }
+    /// The server went into COPY IN, where it ignores a Sync; anything else but copy messages makes
+    /// the COPY fail, so that a Sync after that is answered. True when one is ignored.
+    package mutating func copyInStarted() -> Bool {
+        guard entries.count > 1, entries[1].kind == .sync else { return false }
         let copying = entries.removeFirst()
-        entries.removeAll { $0.kind == .sync }
+        while entries.first?.kind == .sync { entries.removeFirst() }
         entries.prepend(copying)
+        return true
+    }
+
+    /// The hashes of the client's names, and the indexes, of the statements that are on their way.
+    package var definitions: (names: Set<UInt64>, statements: Set<Int>) {
+        let parses = entries.filter { $0.kind == .parse }
+        return (Set(parses.map(\.nameHash)), Set(parses.map(\.statement)))
     }
 
     /// Nobody listens any more; the answers still have to come.

@@ -36,6 +36,16 @@ package final class ServerConnection {
 
     package enum Copy: Equatable { case none, incoming, outgoing, both }
 
+    /// An answer whose client left before it was there.
+    package struct Abandonment {
+        package let since: Instant
+        /// Nothing can be lost by a cancel request.
+        package let mayCancel: Bool
+        package var cancelledAt: Instant?
+        /// Bytes that came for nobody.
+        package var dropped = 0
+    }
+
     package var id: ConnectionID
     package let key: PoolKey
     package let openedAt: Instant
@@ -77,6 +87,7 @@ package final class ServerConnection {
     package var authentication: ServerAuthentication?
     /// It may have state of a session that nobody knows.
     package var mustDiscard = false
+    package var abandonment: Abandonment?
     /// Cancel requests on their way to it; until they are through it serves nobody else.
     package var cancelsInFlight = 0
     /// `in_hot_standby`, or what the recovery check said; nil while unknown.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import PostgresWire
+internal import StatementClassifier
 
 /// Clients that leave, are asked to leave, or want something cancelled.
 extension Pooler {
@@ -32,6 +33,9 @@ extension Pooler {
         }
         let unitIsOpen = client.unit.phase == .running && !client.unit.isComplete
         let effects = client.pendingEffects.union(client.unit.effects)
+        // A read is of no use to anybody now; what a transaction did is rolled back in any case.
+        let mayCancel = client.unit.countsAsRead || client.unit.destination == .replica
+            || client.status != .idle && !client.unit.mayCommit
         finishUnit(client, now: now)
         client.inbound.removeAll()
         guard let server = client.server else { return }
@@ -39,30 +43,65 @@ extension Pooler {
         if client.keepsServer || !effects.isDisjoint(with: StateInspection.unknowable) {
             server.mustDiscard = true
         }
-        abandon(server, unitIsOpen: unitIsOpen, isTorn: client.passing > 0, now: now)
-    }
-
-    /// A server whose client left in the middle of something: what runs goes on to its end, as it
-    /// would on a connection of the client's own; then the server is cleaned.
-    private func abandon(
-        _ server: ServerConnection, unitIsOpen: Bool, isTorn: Bool, now: Instant
-    ) {
-        if isTorn {
+        if client.passing > 0 && !client.isDropping {
             // Half a message is with the server; the rest will not come.
             return close(server, .clientLeft)
         }
+        if server.errand == .none {
+            server.abandonment = ServerConnection.Abandonment(since: now, mayCancel: mayCancel)
+        }
+        abandon(server, unitIsOpen: unitIsOpen, now: now)
+    }
+
+    /// A server whose client left in the middle of something is asked for the end of it, and then
+    /// cleaned.
+    private func abandon(_ server: ServerConnection, unitIsOpen: Bool, now: Instant) {
         server.replies.silence()
         server.passingIsVisible = false
-        if server.copy == .incoming {
-            server.output.message(FrontendKind.copyFail) { $0.append(terminated: "client left") }
-            server.copy = .none
-        }
-        if unitIsOpen {
-            server.output.message(FrontendKind.sync)
-            server.replies.append(OwedReply(.sync, for: .nobody))
-        }
-        sent(to: server)
+        if server.copy == .incoming { failCopy(server, needsSync: false) }
+        if unitIsOpen { sync(server, for: .nobody) }
         if server.replies.isEmpty { cleanUp(server, now: now) }
+    }
+
+    // MARK: Answers for nobody
+
+    // PostgreSQL notices that a client is gone when it next writes to it: then the statement ends
+    // and is rolled back. Until then it runs, and a write that says nothing runs to its end and
+    // commits. It is the same here: what sends more than a buffer of its answer is ended, what says
+    // nothing goes on, so that a statement sent by one who does not wait has the effect that it
+    // would have without martlet. But a server is one of few: where the outcome is known to be
+    // nothing, a read or a transaction that will be rolled back, the statement is cancelled after a
+    // moment in which most end by themselves. A cancelled server is used again, a closed one is not.
+
+    private static let patience = Instant.Span.seconds(1)
+    private static let patienceAfterCancel = Instant.Span.seconds(5)
+
+    /// More of an answer came that nobody waits for.
+    func dropped(_ count: Int, of server: ServerConnection, now: Instant) {
+        server.abandonment?.dropped += count
+        guard let abandonment = server.abandonment,
+            abandonment.dropped > policy.limits.pendingOutput, abandonment.cancelledAt == nil
+        else { return }
+        endAnswer(of: server, now: now)
+    }
+
+    /// Time passed; an answer that nobody waits for is not there yet.
+    func expire(_ server: ServerConnection, now: Instant) {
+        guard let abandonment = server.abandonment, abandonment.mayCancel else { return }
+        let patience =
+            abandonment.cancelledAt == nil ? Self.patience : Self.patienceAfterCancel
+        if now - (abandonment.cancelledAt ?? abandonment.since) >= patience {
+            endAnswer(of: server, now: now)
+        }
+    }
+
+    private func endAnswer(of server: ServerConnection, now: Instant) {
+        if server.abandonment?.mayCancel == true, server.abandonment?.cancelledAt == nil,
+            deliverCancel(to: server) {
+            server.abandonment?.cancelledAt = now
+        } else {
+            close(server, .clientLeft)
+        }
     }
 
     /// martlet shuts down: a client between transactions is told so and leaves.
@@ -119,7 +158,9 @@ extension Pooler {
         case .preparing:
             counters.cancels.count(.answered)
             client.isCancelRequested = true
-        case .running: deliverCancel(of: client)
+        case .running:
+            let isDelivered = client.server.map(deliverCancel(to:)) ?? false
+            counters.cancels.count(isDelivered ? .delivered : .ignored)
         case .gathering, .inspecting: counters.cancels.count(.ignored)
         }
     }
@@ -133,26 +174,23 @@ extension Pooler {
         announceWaiting(pool)
     }
 
-    /// Cancels what a server does for a client. The server serves nobody else before the request
-    /// is through, so it can hit no other statement (manual: "Canceling Requests in Progress").
-    private func deliverCancel(of client: ClientSession) {
-        guard let server = client.server, let key = server.backendKey,
-            let node = topology[server.key.node], server.cancelsInFlight < 4
-        else {
-            counters.cancels.count(.ignored)
-            return
-        }
-        counters.cancels.count(.delivered)
+    /// Cancels what a server does. It serves nobody else before the request is through, so that it
+    /// can hit no other statement (manual: "Canceling Requests in Progress").
+    private func deliverCancel(to server: ServerConnection) -> Bool {
+        guard let key = server.backendKey, let node = topology[server.key.node],
+            server.cancelsInFlight < 4
+        else { return false }
         server.cancelsInFlight += 1
         effects.append(
             .deliverCancel(
                 server.id, host: node.host, port: node.port, packet: key.cancelRequest()))
+        return true
     }
 
     package func cancelDelivered(to id: ConnectionID, now: Instant) {
         guard case .server(let server) = occupant(id), server.cancelsInFlight > 0 else { return }
         server.cancelsInFlight -= 1
-        if server.client == nil { release(server, now: now) }
+        if server.client == nil { cleanUp(server, now: now) }
     }
 
     // MARK: Messages of other shards

@@ -14,7 +14,9 @@ extension Pooler {
         if answerLocally(client, now: now) { return }
         client.unit.startedAt = now
         client.isCancelRequested = false
-        if client.deferredBegin != nil { client.unit.carriesBegin = client.server == nil }
+        if client.deferredBegin != nil {
+            client.unit.carriesBegin = client.server == nil && !client.unit.onlyPrepares
+        }
         if let server = client.server {
             client.unit.node = server.key.node
             prepare(client, on: server, now: now)
@@ -69,10 +71,13 @@ extension Pooler {
     private func destination(of client: ClientSession, now: Instant) -> Destination {
         let unit = client.unit
         if unit.isLogin { return .replica }
-        if !unit.effects.isDisjoint(with: StateInspection.pinning) { return .primary }
         if client.poolPolicy.mode == .session { return .primary }
         let route = effectiveRoute(of: client)
         if route == .primary || unit.attempts > 1 { return .primary }
+        // A standby can parse and describe what it could not run. So who prepares never waits for
+        // the servers of open transactions; pgbench prepares while others of its thread hold them.
+        if unit.onlyPrepares { return .replica }
+        if !unit.effects.isDisjoint(with: StateInspection.pinning) { return .primary }
         if let begin = client.deferredBegin {
             return transactionDestination(begin, of: client, asked: route)
         }
@@ -133,7 +138,7 @@ extension Pooler {
         prepare(client, on: server, now: now)
     }
 
-    private func hold(_ client: ClientSession, _ reason: HoldReason, now: Instant) {
+    func hold(_ client: ClientSession, _ reason: HoldReason, now: Instant) {
         client.unit.holdReason = reason
         if client.unit.phase != .held {
             client.unit.waitingSince = now
@@ -174,6 +179,9 @@ extension Pooler {
             client.unit.countsAsRead ? .read : .write, to: server.key.node, as: target)
         if client.unit.carriesBegin { begin(client, on: server) }
         translate(client, to: server, now: now)
+        // While it waited the rest of the unit may have come: its Sync, or a long message.
+        advance(client, now: now)
+        reconsiderReading(client)
     }
 
     /// Tells a client what its new server reports differently from its last one.
@@ -199,7 +207,7 @@ extension Pooler {
         guard let begin = client.deferredBegin else { return }
         for statement in begin.statements {
             Parse.write(
-                name: [], definition: Array(statement.utf8) + [0, 0, 0], to: &server.output)
+                name: [], definition: statement + [0, 0, 0], to: &server.output)
             server.output.message(FrontendKind.bind) { body in
                 for _ in 0..<8 { body.append(byte: 0) }  // two empty names, three empty lists
             }

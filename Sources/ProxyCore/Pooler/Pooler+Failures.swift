@@ -160,6 +160,12 @@ extension Pooler {
                 runAgain(client, avoiding: nil, now: now)
             }
         case .inspecting: endSession(client, server.lastWords)
+        case .running where client.unit.awaitsInspection: endSession(client, server.lastWords)
+        case .running where server.isSettled:
+            // It was answered; the rest of a message is all that it still lacked.
+            finishUnit(client, now: now)
+            if client.status != .idle { client.aborted = .untold }
+            client.pendingEffects = []
         case .running: runningLost(client, server, now: now)
         case .waiting, .held: break
         }
@@ -231,8 +237,9 @@ extension Pooler {
         decided(client)
         error.write(to: &client.output)
         markDirty(client)
-        if client.unit.isComplete {
-            ReadyForQuery.write(client.status, to: &client.output)
+        client.localPortal = nil
+        if client.unit.isComplete && !client.unit.endsInFlush {
+            sendReady(client, client.status)
         } else {
             client.skipsUntilSync = true
         }

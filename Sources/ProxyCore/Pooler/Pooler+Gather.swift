@@ -48,6 +48,10 @@ extension Pooler {
             case .running:
                 // The server has the Sync or the Query; what follows is the next unit's.
                 if client.unit.isComplete { return }
+                if client.skipsUntilSync {
+                    _ = skip(client)
+                    return
+                }
             case .waiting, .held, .preparing, .inspecting:
                 return
             }
@@ -79,6 +83,14 @@ extension Pooler {
             guard header.bodyCount <= FrontendShape.limit(of: header.kind, policy.limits) else {
                 return violation(client, "invalid message length")
             }
+            if FrontendShape.isCopy(header.kind) {
+                if start > 0 { return .ready }
+                // What the server owes may be a COPY that this is for.
+                if client.server?.replies.isEmpty == false || !drop(header, client) {
+                    return .incomplete
+                }
+                continue
+            }
             if client.inbound.count - start < header.totalCount {
                 return isTooLong(header, from: start, client) ? .overflow : .incomplete
             }
@@ -90,7 +102,10 @@ extension Pooler {
     private func isTooLong(
         _ header: MessageHeader, from start: Int, _ client: ClientSession
     ) -> Bool {
-        start + header.totalCount > policy.limits.heldMessages
+        let limit =
+            header.kind == FrontendKind.parse && start <= policy.limits.heldMessages
+            ? start + policy.limits.statement : policy.limits.heldMessages
+        return start + header.totalCount > limit
             && client.inbound.count - start >= FrontendShape.prefixCount
     }
 
@@ -128,7 +143,7 @@ extension Pooler {
             case FrontendKind.terminate:
                 close(client)
                 return .closed
-            default: break  // Copy messages after a failed COPY: the manual says to ignore them.
+            default: break
             }
         } catch {
             return violation(client, "invalid message format")
@@ -188,7 +203,10 @@ extension Pooler {
         let hash = hashing(name)
         // One that this unit defines has been added with its Parse.
         if client.unit.parsedNames.contains(hash) { return }
-        guard let text = client.statements.find(name, hash: hash) else { return }
+        guard let text = client.statements.find(name, hash: hash) else {
+            client.unit.usesStatement = true
+            return
+        }
         if text.catalogueVersion != client.database.catalogueVersion {
             let definition = text.definition
             (text.classification, text.shape) = classify(
@@ -199,8 +217,7 @@ extension Pooler {
     }
 
     private func lookAtFlush(_ client: ClientSession) -> Gathered {
-        let isOutside = client.server == nil && client.deferredBegin == nil
-            && client.aborted == .no
+        let isOutside = client.server == nil && client.aborted == .no
         if isOutside && !client.unit.executes && client.unit.phase == .gathering {
             client.unit.endsInFlush = true
             client.unit.isComplete = true
@@ -223,8 +240,8 @@ extension Pooler {
 
     // MARK: What does not fit
 
-    /// After an error in the extended protocol: drops messages up to Sync and answers that.
-    /// False when bytes are missing.
+    /// After an error in the extended protocol: drops messages up to Sync, as the server does, which
+    /// answers that where the unit is open on one. False when bytes are missing.
     private func skip(_ client: ClientSession) -> Bool {
         while client.skipsUntilSync {
             let header: MessageHeader?
@@ -234,24 +251,31 @@ extension Pooler {
                 _ = violation(client, "invalid message length")
                 return false
             }
-            guard let header else { return false }
-            let available = client.inbound.count
-            client.inbound.consume(min(available, header.totalCount))
-            if available < header.totalCount {
-                client.passing = header.totalCount - available
-                return false
-            }
+            guard let header, drop(header, client) else { return false }
             if header.kind == FrontendKind.terminate {
                 close(client)
                 return false
             }
             if header.kind == FrontendKind.sync {
                 client.skipsUntilSync = false
-                ReadyForQuery.write(client.status, to: &client.output)
-                markDirty(client)
+                if client.unit.phase == .running, let server = client.server {
+                    client.unit.isComplete = true
+                    sync(server, for: .client)
+                } else {
+                    sendReady(client, client.status)
+                }
             }
         }
         return true
+    }
+
+    /// Drops the message at the front; false when the rest of it has yet to come.
+    private func drop(_ header: MessageHeader, _ client: ClientSession) -> Bool {
+        let available = min(client.inbound.count, header.totalCount)
+        client.inbound.consume(available)
+        client.passing = header.totalCount - available
+        client.isDropping = client.passing > 0
+        return client.passing == 0
     }
 
     /// A message too long to be held: all that came before it must be with a server first.
@@ -265,7 +289,7 @@ extension Pooler {
                 client,
                 ErrorResponse(
                     .error, "54000", "statement is too long to be prepared",
-                    hint: "See limits.held_messages."), now: now)
+                    hint: "See limits.statement."), now: now)
         }
         if client.unit.phase == .gathering {
             // The rest is not known, so it is all that it could be.
@@ -299,6 +323,11 @@ enum FrontendShape {
         }
     }
 
+    static func isCopy(_ kind: UInt8) -> Bool {
+        kind == FrontendKind.copyData || kind == FrontendKind.copyDone
+            || kind == FrontendKind.copyFail
+    }
+
     /// PostgreSQL's own limits: 1 GB for what may be large, 10 kB for what is small.
     static func limit(of kind: UInt8, _ limits: BufferLimits) -> Int {
         switch kind {
@@ -311,7 +340,7 @@ enum FrontendShape {
 
     /// Whether the body need not be seen whole.
     static func mayBePassed(_ kind: UInt8) -> Bool {
-        kind == FrontendKind.query || kind == FrontendKind.bind || kind == FrontendKind.copyData
+        kind == FrontendKind.query || kind == FrontendKind.bind
             || kind == FrontendKind.functionCall
     }
 }
@@ -330,7 +359,7 @@ enum CustomNames {
             let isName = parts.count == 2 && parts.allSatisfy {
                 $0.first.map { $0.isLetter || $0 == "_" } ?? false
             }
-            if isName && names.count < limit && !word.hasPrefix(SettingsReplay.ownPrefix) {
+            if isName && names.count < limit {
                 names.insert(String(word))
             }
         }

@@ -3,227 +3,326 @@
 internal import PostgresWire
 internal import StatementClassifier
 
-/// Statements that martlet answers itself: the BEGIN that it defers, a transaction that ended
-/// before any server knew of it, or with the server that ran it, and `martlet.*` settings.
+/// Statements that martlet executes itself, in either protocol: the BEGIN that it defers, a
+/// transaction that ended before any server knew of it, or with the server that ran it, and
+/// `martlet.*` settings (`Pooler+OwnSettings`).
 extension Pooler {
-    /// Answers the unit where no server is needed; false when one is.
+    /// A statement with what the classifier found in it.
+    struct LocalStatement {
+        let text: [UInt8]
+        let control: TransactionControl
+        let command: Command
+
+        init(_ text: PreparedText) {
+            self.text = Array(text.definition[..<text.textCount])
+            control = text.classification.control
+            command = text.classification.command
+        }
+
+        init(_ single: UnitOfWork.SingleStatement, of client: ClientSession) {
+            text = client.unread.copy(single.text)
+            control = single.control
+            command = single.command
+        }
+
+        /// Whether it ends a transaction block without beginning the next.
+        var endsTransaction: Bool { control == .commit || control == .rollback }
+    }
+
+    enum LocalOutcome {
+        case completed(tag: String)
+        case row(column: String, value: String, tag: String)
+        case failed(ErrorResponse)
+    }
+
+    /// Answers the unit, or its part up to a Flush, where no server is needed; false when one is.
     func answerLocally(_ client: ClientSession, now: Instant) -> Bool {
-        if client.aborted != .no { return answerAborted(client, now: now) }
-        guard let single = client.unit.single else { return false }
-        if answerOwnSetting(client, single, now: now) { return true }
+        if client.aborted == .no {
+            guard let statement = localStatement(of: client) else {
+                guard isBare(client) else { return false }
+                answerExtended(client, now: now)
+                return true
+            }
+            if mustAwaitPosition(statement, client) {
+                hold(client, .position, now: now)
+                return true
+            }
+        }
+        if client.unit.parses.isEmpty, client.unit.gathered > 0,
+            client.unread.byte(at: 0) == FrontendKind.query {
+            answerSimple(client, now: now)
+        } else {
+            answerExtended(client, now: now)
+        }
+        return true
+    }
+
+    // MARK: Which ones
+
+    /// The one statement that the gathered messages are about, if martlet can execute it.
+    private func localStatement(of client: ClientSession) -> LocalStatement? {
+        var statement: LocalStatement?
+        if let single = client.unit.single {
+            statement = LocalStatement(single, of: client)
+        } else if client.unit.hasCommand || client.localPortal != nil {
+            statement = loneText(of: client).map(LocalStatement.init)
+        }
+        guard let statement, canExecute(statement, for: client) else { return nil }
+        return statement
+    }
+
+    private func canExecute(_ statement: LocalStatement, for client: ClientSession) -> Bool {
+        if ownSetting(statement) != nil {
+            // The server of a transaction must hear of an error, so all of the unit must be here.
+            return client.server == nil || client.status != .failed && client.unit.isComplete
+        }
         guard client.server == nil else { return false }
-        switch single.control {
-        case .begin(let modes) where client.deferredBegin == nil && !modes.snapshot:
+        switch statement.control {
+        case .begin(let modes): return client.deferredBegin == nil && !modes.snapshot
+        case .setTransaction(let modes): return client.deferredBegin != nil && !modes.snapshot
+        case .commit, .rollback: return client.deferredBegin != nil
+        default: return false
+        }
+    }
+
+    /// The one statement that extended messages define, bind, describe and execute, by the unnamed
+    /// portal only.
+    private func loneText(of client: ClientSession) -> PreparedText? {
+        var found: PreparedText?
+        var offset = 0
+        var parse = 0
+        while let message = client.nextGathered(&offset) {
+            let body = client.unread.extracting(message.body)
+            var text = found ?? client.localPortal
+            switch message.kind {
+            case FrontendKind.parse:
+                text = client.unit.parses[parse]
+                parse += 1
+            case FrontendKind.bind:
+                guard let bind = try? Bind(bodyPrefix: body), bind.portal.isEmpty else { return nil }
+                text = statement(named: body.extracting(bind.statement), of: client, parsed: parse)
+            case FrontendKind.describe:
+                guard let target = try? Target(body: body) else { return nil }
+                if target.isStatement {
+                    text = statement(
+                        named: body.extracting(target.name), of: client, parsed: parse)
+                } else if !target.name.isEmpty {
+                    return nil
+                }
+            case FrontendKind.execute:
+                guard body.byteCount > 0, body.byte(at: 0) == 0 else { return nil }
+            case FrontendKind.close, FrontendKind.sync, FrontendKind.flush: continue
+            default: return nil
+            }
+            guard let text, found == nil || found === text else { return nil }
+            found = text
+        }
+        return found
+    }
+
+    /// What a name stands for behind the first `parsed` Parse messages of the unit.
+    private func statement(
+        named name: RawSpan, of client: ClientSession, parsed: Int
+    ) -> PreparedText? {
+        let hash = hashing(name)
+        if let index = client.unit.parsedNames[..<parsed].lastIndex(of: hash) {
+            return client.unit.parses[index]
+        }
+        return client.statements.find(name, hash: hash)
+    }
+
+    /// Nothing but Close of statements, Sync and Flush, from a client that holds no server.
+    private func isBare(_ client: ClientSession) -> Bool {
+        guard client.server == nil, !client.unit.executes, !client.unit.usesStatement else {
+            return false
+        }
+        var offset = 0
+        while let message = client.nextGathered(&offset) {
+            switch message.kind {
+            case FrontendKind.sync, FrontendKind.flush, FrontendKind.close: continue
+            default: return false
+            }
+        }
+        return true
+    }
+
+    // MARK: Executing
+
+    private func execute(
+        _ statement: LocalStatement, for client: ClientSession, now: Instant
+    ) -> LocalOutcome {
+        if client.aborted != .no { return executeInAborted(statement, client) }
+        if let setting = ownSetting(statement) {
+            return execute(setting, statement, for: client, now: now)
+        }
+        switch statement.control {
+        case .begin(let modes):
             client.deferredBegin = ClientSession.DeferredBegin(
-                statements: [text(of: single, client)], readOnly: modes.readOnly,
+                statements: [statement.text], readOnly: modes.readOnly,
                 isSerializable: modes.isolation == .serializable)
-            complete(
-                client, modes.isStartTransaction ? "START TRANSACTION" : "BEGIN", .inTransaction,
-                now: now)
-        case .setTransaction(let modes) where client.deferredBegin != nil && !modes.snapshot:
-            client.deferredBegin?.statements.append(text(of: single, client))
+            client.status = .inTransaction
+            return .completed(tag: modes.isStartTransaction ? "START TRANSACTION" : "BEGIN")
+        case .setTransaction(let modes):
+            client.deferredBegin?.statements.append(statement.text)
             if let readOnly = modes.readOnly { client.deferredBegin?.readOnly = readOnly }
             if let isolation = modes.isolation {
                 client.deferredBegin?.isSerializable = isolation == .serializable
             }
-            complete(client, "SET", .inTransaction, now: now)
-        case .commit where client.deferredBegin != nil:
+            return .completed(tag: "SET")
+        default:
             client.deferredBegin = nil
-            complete(client, "COMMIT", .idle, now: now)
-        case .rollback where client.deferredBegin != nil:
-            client.deferredBegin = nil
-            complete(client, "ROLLBACK", .idle, now: now)
-        default: return false
+            client.status = .idle
+            client.unit.wasRolledBack = statement.control == .rollback
+            return .completed(tag: statement.control == .rollback ? "ROLLBACK" : "COMMIT")
         }
-        return true
     }
-
-    private func text(of single: UnitOfWork.SingleStatement, _ client: ClientSession) -> String {
-        client.unread.text(single.text)
-    }
-
-    /// CommandComplete and ReadyForQuery.
-    private func complete(
-        _ client: ClientSession, _ tag: String, _ status: TransactionStatus, now: Instant
-    ) {
-        CommandComplete.write(tag, to: &client.output)
-        endLocally(client, status, now: now)
-    }
-
-    private func endLocally(
-        _ client: ClientSession, _ status: TransactionStatus, now: Instant
-    ) {
-        sendReady(client, status)
-        finishUnit(client, now: now)
-    }
-
-    // MARK: A transaction that was lost
 
     /// The client believes to be in a transaction that no server has: it hears so once, and then,
     /// as from a server, that everything is ignored until it ends the transaction.
-    private func answerAborted(_ client: ClientSession, now: Instant) -> Bool {
-        let untold = client.aborted == .untold
-        let control = client.unit.single?.control ?? loneControl(of: client)
-        switch control {
-        case .rollback, .commit:
-            if untold && control == .commit {
-                client.aborted = .no
-                client.status = .idle
-                fail(client, .transactionLost, now: now)
-                return true
-            }
-            client.aborted = .no
-            if client.unit.single != nil {
-                complete(client, "ROLLBACK", .idle, now: now)
-            } else {
-                completeExtended(client, "ROLLBACK", now: now)
-            }
-        default:
+    private func executeInAborted(
+        _ statement: LocalStatement?, _ client: ClientSession
+    ) -> LocalOutcome {
+        let isNews = client.aborted == .untold
+        guard let statement, statement.endsTransaction else {
             client.aborted = .told
-            fail(client, untold ? .transactionLost : .abortedTransaction, now: now)
+            return .failed(isNews ? .transactionLost : .abortedTransaction)
         }
-        return true
+        client.aborted = .no
+        client.status = .idle
+        client.unit.wasRolledBack = true
+        return isNews && statement.control == .commit
+            ? .failed(.transactionLost) : .completed(tag: "ROLLBACK")
     }
 
-    /// The control of the only statement that an extended unit parses or binds.
-    private func loneControl(of client: ClientSession) -> TransactionControl {
-        var offset = 0
-        while offset < client.unit.gathered,
-            let header = try? MessageHeader(in: client.unread, at: offset) {
-            let body = client.unread.extracting(
-                offset + MessageHeader.size..<offset + header.totalCount)
-            if header.kind == FrontendKind.bind, let message = try? Bind(bodyPrefix: body) {
-                let hash = hashing(body.extracting(message.statement))
-                if let index = client.unit.parsedNames.lastIndex(of: hash) {
-                    return client.unit.parses[index].classification.control
-                }
-                let text = client.statements.find(body.extracting(message.statement), hash: hash)
-                return text?.classification.control ?? .none
-            }
-            offset += header.totalCount
+    // MARK: The simple protocol
+
+    private func answerSimple(_ client: ClientSession, now: Instant) {
+        let statement = client.unit.single.map { LocalStatement($0, of: client) }
+        let outcome = statement.map { execute($0, for: client, now: now) }
+            ?? executeInAborted(nil, client)
+        switch outcome {
+        case .completed(let tag): CommandComplete.write(tag, to: &client.output)
+        case .row(let column, let value, let tag):
+            RowDescription.writeText(column: column, to: &client.output)
+            DataRow.write(value, to: &client.output)
+            CommandComplete.write(tag, to: &client.output)
+        case .failed(let error): return failLocally(client, error, now: now)
         }
-        return client.unit.parses.first?.classification.control ?? .none
+        sendReady(client, client.status)
+        finishUnit(client, now: now)
     }
 
-    /// The answers to an extended unit whose one statement is done without a server.
-    private func completeExtended(_ client: ClientSession, _ tag: String, now: Instant) {
-        var offset = 0
-        var parse = 0
-        while offset < client.unit.gathered,
-            let header = try? MessageHeader(in: client.unread, at: offset) {
-            let body = client.unread.extracting(
-                offset + MessageHeader.size..<offset + header.totalCount)
-            switch header.kind {
-            case FrontendKind.parse:
-                if let message = try? Parse(body: body) {
-                    let name = body.copy(message.name)
-                    client.statements.define(
-                        name, hash: hashing(name), client.unit.parses[parse])
-                }
-                parse += 1
-                client.output.message(BackendKind.parseComplete)
-            case FrontendKind.bind: client.output.message(BackendKind.bindComplete)
-            case FrontendKind.close: client.output.message(BackendKind.closeComplete)
-            case FrontendKind.describe:
-                if (try? Target(body: body))?.isStatement == true {
-                    client.output.message(BackendKind.parameterDescription) { $0.append(int16: 0) }
-                }
-                client.output.message(BackendKind.noData)
-            case FrontendKind.execute: CommandComplete.write(tag, to: &client.output)
-            default: break
-            }
-            offset += header.totalCount
-        }
-        endLocally(client, .idle, now: now)
-    }
-
-    // MARK: martlet.* settings
-
-    private func answerOwnSetting(
-        _ client: ClientSession, _ single: UnitOfWork.SingleStatement, now: Instant
-    ) -> Bool {
-        let command = single.command
-        guard let name = ownName(command, single, client) else { return false }
-        let statement = client.unread.copy(single.text)
-        switch command {
-        case .set(_, let value?, let local):
-            if local { return false }
-            let text = SettingText.value(
-                statement.span, value, name: Array(name.utf8),
-                standardConformingStrings: client.reported["standard_conforming_strings"] != "off")
-            guard let text,
-                let wrong = client.own.set(
-                    name, to: String(decoding: text, as: UTF8.self), position: &client.position,
-                    now: now)
-            else {
-                complete(client, "SET", client.status, now: now)
-                return true
-            }
-            failSetting(client, ErrorResponse(.error, "22023", wrong), now: now)
-        case .setDefault, .reset:
-            client.own.reset(name)
-            if case .reset = command {
-                complete(client, "RESET", client.status, now: now)
-            } else {
-                complete(client, "SET", client.status, now: now)
-            }
-        case .show:
-            RowDescription.writeText(column: name, to: &client.output)
-            DataRow.write(ownValue(name, client), to: &client.output)
-            complete(client, "SHOW", client.status, now: now)
-        default: return false
-        }
-        return true
-    }
-
-    /// A wrong value is an error, and inside a transaction the end of it, as for any other SET.
-    private func failSetting(_ client: ClientSession, _ error: ErrorResponse, now: Instant) {
+    /// An error in a transaction ends it on its server too.
+    private func failLocally(_ client: ClientSession, _ error: ErrorResponse, now: Instant) {
         if let server = client.server, client.status == .inTransaction {
-            provokeFailure(client, error, on: server)
+            client.unit.phase = .running
+            provoke(error, client, server)
+            server.output.message(FrontendKind.sync)
+            server.replies.append(OwedReply(.sync, for: .client))
+            dropGathered(client)
+            sent(to: server)
         } else {
             fail(client, error, now: now)
         }
     }
 
-    /// Lets the open transaction fail on its server too.
-    private func provokeFailure(
-        _ client: ClientSession, _ error: ErrorResponse, on server: ServerConnection
-    ) {
-        client.unit.phase = .running
-        client.unit.provoked = error
-        server.output.message(FrontendKind.execute) { body in
-            body.append(terminated: "martlet: no such portal")
-            body.append(int32: 0)
+    // MARK: The extended protocol
+
+    private func answerExtended(_ client: ClientSession, now: Instant) {
+        var offset = 0
+        var parse = 0
+        while let message = client.nextGathered(&offset) {
+            if let error = answer(message, &parse, client, now: now) {
+                return failLocally(client, error, now: now)
+            }
         }
-        server.output.message(FrontendKind.sync)
-        server.replies.append(OwedReply(.execute, for: .provoked))
-        server.replies.append(OwedReply(.sync, for: .client))
-        dropGathered(client)
-        sent(to: server)
+        markDirty(client)
+        finishUnit(client, now: now)
     }
 
-    private func ownName(
-        _ command: Command, _ single: UnitOfWork.SingleStatement, _ client: ClientSession
-    ) -> String? {
-        let range: Range<Int>
-        switch command {
-        case .set(let name, _, _), .setDefault(let name), .reset(let name), .show(let name):
-            range = name
-        default: return nil
+    /// Answers one message; the error that it ends in, if it does.
+    private func answer(
+        _ message: ClientSession.GatheredMessage, _ parse: inout Int, _ client: ClientSession,
+        now: Instant
+    ) -> ErrorResponse? {
+        let body = client.unread.extracting(message.body)
+        switch message.kind {
+        case FrontendKind.parse:
+            guard let message = try? Parse(body: body) else { return nil }
+            let text = client.unit.parses[parse]
+            parse += 1
+            let name = body.copy(message.name)
+            let hash = hashing(name)
+            if let error = refusalInAborted(text, client)
+                ?? definitionError(name, hash: hash, client) {
+                return error
+            }
+            client.statements.define(name, hash: hash, text)
+            client.output.message(BackendKind.parseComplete)
+        case FrontendKind.bind:
+            guard let message = try? Bind(bodyPrefix: body) else { return nil }
+            let name = body.extracting(message.statement)
+            let text = client.statements.find(name, hash: hashing(name))
+            if let error = refusalInAborted(text, client) { return error }
+            client.localPortal = text
+            client.output.message(BackendKind.bindComplete)
+        case FrontendKind.describe:
+            guard let target = try? Target(body: body) else { return nil }
+            let name = body.extracting(target.name)
+            let text =
+                target.isStatement
+                ? client.statements.find(name, hash: hashing(name)) : client.localPortal
+            if let error = refusalInAborted(text, client) { return error }
+            describe(text, isStatement: target.isStatement, client)
+        case FrontendKind.execute, FrontendKind.functionCall:
+            return executeBound(client, now: now)
+        case FrontendKind.close:
+            guard let target = try? Target(body: body) else { return nil }
+            if target.isStatement {
+                client.statements.remove(hash: hashing(body.extracting(target.name)))
+            }
+            client.output.message(BackendKind.closeComplete)
+        case FrontendKind.sync:
+            client.localPortal = nil
+            sendReady(client, client.status)
+        default: break  // Flush: everything leaves at the end of the wake-up anyway.
         }
-        let statement = client.unread.copy(single.text)
-        let name = String(decoding: SettingText.name(statement.span, range), as: UTF8.self)
-        return OwnSettings.names.contains(name) ? name : nil
+        return nil
     }
 
-    private func ownValue(_ name: String, _ client: ClientSession) -> String {
-        switch name {
-        case "martlet.route": return (client.own.route ?? client.route).rawValue
-        case "martlet.consistency":
-            return (client.own.consistency ?? client.consistency).rawValue
-        default:
-            client.position.settle(with: topology)
-            return client.position.token.description
+    private func refusalInAborted(
+        _ text: PreparedText?, _ client: ClientSession
+    ) -> ErrorResponse? {
+        guard client.aborted != .no else { return nil }
+        let statement = text.map(LocalStatement.init)
+        if statement?.endsTransaction == true { return nil }
+        if case .failed(let error) = executeInAborted(statement, client) { return error }
+        return nil
+    }
+
+    private func describe(_ text: PreparedText?, isStatement: Bool, _ client: ClientSession) {
+        if isStatement {
+            client.output.message(BackendKind.parameterDescription) { $0.append(int16: 0) }
         }
+        if let text, case .show? = ownSetting(LocalStatement(text))?.action {
+            RowDescription.writeText(
+                column: ownSetting(LocalStatement(text))?.name ?? "", to: &client.output)
+        } else {
+            client.output.message(BackendKind.noData)
+        }
+    }
+
+    private func executeBound(_ client: ClientSession, now: Instant) -> ErrorResponse? {
+        let outcome = client.localPortal.map {
+            execute(LocalStatement($0), for: client, now: now)
+        } ?? executeInAborted(nil, client)
+        switch outcome {
+        case .completed(let tag): CommandComplete.write(tag, to: &client.output)
+        case .row(_, let value, let tag):
+            DataRow.write(value, to: &client.output)
+            CommandComplete.write(tag, to: &client.output)
+        case .failed(let error): return error
+        }
+        return nil
     }
 }

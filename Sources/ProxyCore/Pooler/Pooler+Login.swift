@@ -196,6 +196,7 @@ extension Pooler {
             _ = client.own.set(name, to: value, position: &client.position, now: now)
             values[name] = nil
         }
+        client.ownAtStart = client.own
         client.startup = ParameterSet(values)
         client.settings = client.startup
         client.customNames = Set(values.keys.filter { $0.contains(".") })

@@ -79,13 +79,15 @@ extension Pooler {
     func pass(_ bytes: RawSpan, from client: ClientSession, now: Instant) -> Relay {
         let count = min(client.passing, bytes.byteCount)
         client.passing -= count
-        let isDropped = client.skipsUntilSync || client.server == nil
-        let relay =
-            isDropped
-            ? Relay(count: count)
-            : client.server.map { forward(bytes.extracting(0..<count), to: $0) }
-                ?? Relay(count: count)
-        if client.passing == 0 { advance(client, now: now) }
+        var relay = Relay(count: count)
+        if !client.isDropping, let server = client.server {
+            relay = forward(bytes.extracting(0..<count), to: server)
+        }
+        if client.passing == 0 {
+            client.isDropping = false
+            if let server = client.server { settle(server, isLast: true, now: now) }
+            advance(client, now: now)
+        }
         return relay
     }
 

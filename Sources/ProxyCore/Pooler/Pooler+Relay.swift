@@ -8,15 +8,22 @@ internal import PostgresWire
 /// run is appended to the client's output, or named to the driver as one relay when it is large.
 extension Pooler {
     func relay(_ bytes: RawSpan, from server: ServerConnection, now: Instant) -> Relay {
+        if server.abandonment != nil { dropped(bytes.byteCount, of: server, now: now) }
         guard server.phase != .closed else { return Relay(count: bytes.byteCount) }
         if server.passing > 0 { return passBody(bytes, from: server) }
+        var relay = Relay(count: 0)
         if server.partial.count > 0 {
-            let count = complete(bytes, from: server, now: now)
-            settle(server, isLast: count == bytes.byteCount, now: now)
-            return Relay(count: count)
+            relay.count = complete(bytes, from: server, now: now)
+        } else {
+            relay = scan(bytes, from: server, now: now)
         }
-        let relay = scan(bytes, from: server, now: now)
         settle(server, isLast: relay.count == bytes.byteCount, now: now)
+        if let client = server.client, client.unit.phase == .running, !client.inbound.isEmpty,
+            server.copy == .incoming || !client.unit.isComplete {
+            // COPY data that waited for this.
+            advance(client, now: now)
+            reconsiderReading(client)
+        }
         return relay
     }
 
@@ -171,6 +178,7 @@ extension Pooler {
         BackendShape.isSpecial(kind)
             || (server.client?.unit.isHoldingBack == true && !BackendShape.isDecisive(kind))
             || server.errand != .none
+            || kind == BackendKind.commandComplete && server.client.map(mayDeallocate) == true
     }
 }
 

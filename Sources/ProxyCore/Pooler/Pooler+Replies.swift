@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import PostgresWire
+internal import StatementClassifier
 
 /// What a server's messages mean for what it owes, and for the client that waits.
 extension Pooler {
@@ -24,8 +25,16 @@ extension Pooler {
             _ = server.replies.removeFirst()
         case BackendKind.commandComplete, BackendKind.emptyQueryResponse:
             if server.copy != .incoming { server.copy = .none }
-            server.client?.unit.sawCompletion = true
+            if server.client?.ownAtBegin != nil {
+                let rollback = Array("ROLLBACK".utf8)
+                server.client?.unit.wasRolledBack =
+                    body.byteCount > rollback.count && body.equals(rollback, in: 0..<rollback.count)
+            }
             if first.kind == .execute { _ = server.replies.removeFirst() }
+            if first.audience == .client, let client = server.client {
+                client.unit.sawCompletion = true
+                if mayDeallocate(client) { deallocate(body, client, server) }
+            }
         case BackendKind.copyInResponse: copyInStarted(server)
         case BackendKind.dataRow where server.errand != .none:
             keepRow(body, server)
@@ -64,13 +73,37 @@ extension Pooler {
         }
     }
 
+    /// Whether a command tag may say that protocol-level statements are gone.
+    func mayDeallocate(_ client: ClientSession) -> Bool {
+        !client.pendingEffects.isDisjoint(with: [.sqlPrepare, .discard])
+    }
+
+    /// DEALLOCATE ALL and DISCARD ALL mean all statements but those that come after them.
+    private func deallocate(_ tag: RawSpan, _ client: ClientSession, _ server: ServerConnection) {
+        let text = tag.text(0..<max(tag.byteCount - 1, 0))
+        guard text == "DEALLOCATE ALL" || text == "DISCARD ALL" else { return }
+        let (names, statements) = server.replies.definitions
+        client.statements.removeAll(but: names)
+        server.prepared = server.prepared.filter { statements.contains($0.key) }
+    }
+
     private func copyInStarted(_ server: ServerConnection) {
         server.copy = .incoming
-        let before = server.replies.count
-        server.replies.copyInStarted()
-        guard let client = server.client else { return }
-        // A Sync that the server ignored does not end the unit; the client sends another.
-        if server.replies.count != before { client.unit.isComplete = false }
+        let isSyncIgnored = server.replies.copyInStarted()
+        if let client = server.client {
+            // The Sync does not end the unit; the client sends another.
+            if isSyncIgnored { client.unit.isComplete = false }
+        } else {
+            failCopy(server, needsSync: isSyncIgnored)
+        }
+    }
+
+    /// Ends a COPY for which there is nobody any more.
+    func failCopy(_ server: ServerConnection, needsSync: Bool) {
+        server.output.message(FrontendKind.copyFail) { $0.append(terminated: "client left") }
+        server.copy = .none
+        if needsSync { sync(server, for: .nobody) }
+        sent(to: server)
     }
 
     /// Something of the answer goes to the client: the unit will not be run again.
@@ -83,7 +116,7 @@ extension Pooler {
             }
         }
         if client.unit.isRerunnable { dropGathered(client) }
-        client.deferredBegin = nil
+        if client.unit.carriesBegin { client.deferredBegin = nil }
     }
 
     /// Gives the client the answers that are made here and whose turn it is.
@@ -181,16 +214,13 @@ extension Pooler {
             server.isSettled = server.replies.isEmpty
             return
         }
-        if let error = client.unit.beginError {
-            return beginFailed(client, error, server)
-        }
         if first.audience == .client {
             decided(client)
             if status == .idle && needsInspection(client) && server.replies.isEmpty {
-                client.status = status
-                return inspect(client, server)
+                client.unit.awaitsInspection = true
+            } else {
+                sendReady(client, status)
             }
-            sendReady(client, status)
         } else if client.unit.endsInFlush {
             decided(client)
         }
@@ -198,8 +228,9 @@ extension Pooler {
     }
 
     func sendReady(_ client: ClientSession, _ status: TransactionStatus) {
-        client.status = status
-        ReadyForQuery.write(status, to: &client.output)
+        client.status = client.status(after: status)
+        if client.status == .idle { settleOwn(client) }
+        ReadyForQuery.write(client.status, to: &client.output)
         markDirty(client)
     }
 
@@ -234,12 +265,14 @@ extension Pooler {
             // What it has is not what it should have: it is cleaned before it is used again.
             server.mustDiscard = true
         }
+        client.deferredTransactionFailed()
         server.replies.failed { skipped in
             server.forget(skipped)
             if skipped.nameHash != 0 { client.statements.remove(hash: skipped.nameHash) }
         }
+        defer { skipAfterError(in: first, client, server) }
         switch first.audience {
-        case .nobody: injectedFailed(client, error, first, server)
+        case .nobody: injectedFailed(client, error)
         case .provoked:
             decided(client)
             (client.unit.provoked ?? error).write(to: &client.output)
@@ -250,35 +283,27 @@ extension Pooler {
         }
     }
 
-    /// A message that martlet had put before the client's failed, and the server skips to Sync.
-    private func injectedFailed(
-        _ client: ClientSession, _ error: ErrorResponse, _ reply: OwedReply,
-        _ server: ServerConnection
-    ) {
-        if client.unit.carriesBegin && client.deferredBegin != nil {
-            client.unit.beginError = error
-            if server.replies.isEmpty {
-                server.output.message(FrontendKind.sync)
-                server.replies.append(OwedReply(.sync, for: .nobody))
-                sent(to: server)
-            }
-            return
-        }
-        // A statement could not be prepared again: that is the error of the message that uses it.
+    /// A message that martlet had put before the client's failed: that is the error of the message
+    /// that needs it.
+    private func injectedFailed(_ client: ClientSession, _ error: ErrorResponse) {
+        if client.unit.carriesBegin && client.deferredBegin != nil { client.aborted = .told }
         decided(client)
         error.write(to: &client.output)
         markDirty(client)
     }
 
-    /// The transaction that the client believes to be in does not exist.
-    private func beginFailed(
-        _ client: ClientSession, _ error: ErrorResponse, _ server: ServerConnection
+    /// After an error in the extended protocol the server skips to a Sync, and with it the client.
+    private func skipAfterError(
+        in reply: OwedReply, _ client: ClientSession, _ server: ServerConnection
     ) {
-        client.unit.beginError = nil
-        decided(client)
-        client.aborted = .told
-        error.write(to: &client.output)
-        sendReady(client, .failed)
-        server.isSettled = true
+        if reply.kind == .query || reply.kind == .functionCall { return }
+        if !client.unit.isComplete || client.unit.endsInFlush {
+            // The Sync is yet to come, or it is martlet's own.
+            if client.unit.gathered > 0 { dropGathered(client) }
+            client.skipsUntilSync = true
+        } else if server.replies.isEmpty {
+            // A Query was skipped, behind a BEGIN by the extended protocol.
+            sync(server, for: .client)
+        }
     }
 }

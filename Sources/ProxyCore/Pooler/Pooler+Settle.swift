@@ -8,8 +8,11 @@ extension Pooler {
     /// Acts on a server that owes nothing more. Only at the end of what was read: a server that
     /// says more than it was asked must not say it to its next client.
     func settle(_ server: ServerConnection, isLast: Bool, now: Instant) {
-        guard server.isSettled, server.phase == .leased else { return }
-        guard isLast else { return }
+        guard server.isSettled, server.phase == .leased, isLast, server.partial.isEmpty else {
+            return
+        }
+        // A COPY may fail while half a message of its data is with the server: the rest comes first.
+        if let client = server.client, client.passing > 0, !client.isDropping { return }
         server.isSettled = false
         if server.errand != .none { return errandEnded(server, now: now) }
         guard let client = server.client else { return cleanUp(server, now: now) }
@@ -19,6 +22,7 @@ extension Pooler {
     private func unitEnded(
         _ client: ClientSession, on server: ServerConnection, now: Instant
     ) {
+        if client.unit.awaitsInspection { return inspect(client, server) }
         if server.status == .idle {
             markPosition(client, server, now: now)
             if client.pendingSchemaChange {
@@ -96,8 +100,9 @@ extension Pooler {
             || !client.pendingEffects.isDisjoint(with: [.cursor, .sqlExecute])
     }
 
-    func inspect(_ client: ClientSession, _ server: ServerConnection) {
+    private func inspect(_ client: ClientSession, _ server: ServerConnection) {
         client.unit.phase = .inspecting
+        client.unit.awaitsInspection = false
         server.run(
             .inspection,
             StateInspection.query(
@@ -110,7 +115,7 @@ extension Pooler {
     ) {
         if server.errandError == nil,
             let findings = StateInspection.findings(rows: server.errandRows) {
-            adopt(findings, client, server)
+            adopt(findings, client, server, now: now)
         } else {
             // Not known is not "nothing": the session stays where its state is.
             pin(client, [.opaque])
@@ -120,12 +125,14 @@ extension Pooler {
     }
 
     private func adopt(
-        _ findings: StateInspection.Findings, _ client: ClientSession, _ server: ServerConnection
+        _ findings: StateInspection.Findings, _ client: ClientSession, _ server: ServerConnection,
+        now: Instant
     ) {
         let found = ParameterSet(findings.settings)
         server.applied = found
-        // What the startup packet set comes back when it is reset (manual: RESET).
         var wanted = findings.settings
+        adoptOwn(from: &wanted, client, now: now)
+        // What the startup packet set comes back when it is reset (manual: RESET).
         for entry in client.startup.entries where wanted[entry.name] == nil {
             wanted[entry.name] = entry.value
         }
@@ -139,7 +146,7 @@ extension Pooler {
             let name = PreparedText.canonicalName(of: entry.key)
             return prepared.contains(String(decoding: name, as: UTF8.self))
         }
-        // DEALLOCATE ALL and DISCARD ALL mean the client's own statements too.
+        // Something deallocated all that there was: the client's own statements are meant too.
         if before > 0 && server.prepared.isEmpty { client.statements.removeAll() }
     }
 
@@ -201,8 +208,13 @@ extension Pooler {
 
     /// A server that no client holds any more is brought to a state that any client can have.
     func cleanUp(_ server: ServerConnection, now: Instant) {
-        guard server.phase == .leased, server.replies.isEmpty else { return }
-        if server.status != .idle {
+        guard server.phase == .leased, server.replies.isEmpty, server.cancelsInFlight == 0 else {
+            return
+        }
+        server.abandonment = nil
+        if server.lastWords != nil {
+            close(server, .lost)
+        } else if server.status != .idle {
             server.run(.rollback, "ROLLBACK")
             sent(to: server)
         } else if server.mustDiscard {

@@ -25,13 +25,15 @@ extension Pooler {
             switch slot.occupant {
             case .vacant: break
             case .client(let client): expire(client, now: now)
-            case .server(let server): expire(server, now: now)
+            case .server(let server):
+                expire(server, now: now)
+                expireOpening(of: server, now: now)
             }
         }
     }
 
     /// A server that takes a connection and then says nothing, in TLS or after it, is not there.
-    private func expire(_ server: ServerConnection, now: Instant) {
+    private func expireOpening(of server: ServerConnection, now: Instant) {
         switch server.phase {
         case .connecting, .authenticating, .starting: break
         case .idle, .leased, .closed: return
@@ -57,7 +59,11 @@ extension Pooler {
         held.removeAll(keepingCapacity: true)
         for client in waiting {
             let since = client.unit.waitingSince
-            route(client, now: now)
+            if answerLocally(client, now: now) {
+                if client.unit.phase != .held { advance(client, now: now) }
+            } else {
+                route(client, now: now)
+            }
             if client.unit.phase == .held {
                 // `hold` leaves one that is held already where it was.
                 held.append(client)
@@ -93,7 +99,9 @@ extension Pooler {
             counters.logins.count(.timeout)
             refuse(client, "08006", "canceling authentication due to timeout")
         case .ready:
-            guard client.unit.phase == .gathering else { return }
+            // One that stops in the middle of a message keeps its server waiting.
+            let isAmidMessage = client.passing > 0 && !client.isReadingPaused
+            guard client.unit.phase == .gathering || isAmidMessage else { return }
             let idle = now - client.lastActivity
             let limit =
                 client.status == .idle

@@ -8,17 +8,25 @@ extension Pooler {
     func translate(_ client: ClientSession, to server: ServerConnection, now: Instant) {
         var offset = 0
         var parse = 0
-        while offset < client.unit.gathered {
-            guard let header = try? MessageHeader(in: client.unread, at: offset) else {
-                break
-            }
-            translate(header, at: offset, &parse, client, server, now: now)
-            offset += header.totalCount
+        while let message = client.nextGathered(&offset) {
+            translate(message, &parse, client, server)
         }
         if !client.unit.isRerunnable { dropGathered(client) }
+        if !client.unit.isComplete, client.inbound.count > client.unit.gathered,
+            FrontendShape.isCopy(client.unread.byte(at: client.unit.gathered)) {
+            // Data that waits for the COPY to start, if one does.
+            server.output.message(FrontendKind.flush)
+        }
         sent(to: server)
         notePending(client)
         resolveMade(server, client)
+    }
+
+    /// A Sync in a place of its own.
+    func sync(_ server: ServerConnection, for audience: OwedReply.Audience) {
+        server.output.message(FrontendKind.sync)
+        server.replies.append(OwedReply(.sync, for: audience))
+        sent(to: server)
     }
 
     /// The unit will not be run again: its messages go.
@@ -32,30 +40,26 @@ extension Pooler {
     }
 
     private func translate(
-        _ header: MessageHeader, at offset: Int, _ parse: inout Int, _ client: ClientSession,
-        _ server: ServerConnection, now: Instant
+        _ message: ClientSession.GatheredMessage, _ parse: inout Int, _ client: ClientSession,
+        _ server: ServerConnection
     ) {
-        let body = offset + MessageHeader.size..<offset + header.totalCount
-        switch header.kind {
+        switch message.kind {
         case FrontendKind.parse:
             let text = client.unit.parses[parse]
             parse += 1
-            define(text, nameIn: body, client, server)
-        case FrontendKind.bind: bind(body, client, server)
-        case FrontendKind.describe: describe(body, client, server, offset, header)
-        case FrontendKind.close: closeTarget(body, client, server, offset, header)
+            define(text, nameIn: message.body, client, server)
+        case FrontendKind.bind: bind(message.body, client, server)
+        case FrontendKind.describe: describe(message, client, server)
+        case FrontendKind.close: closeTarget(message, client, server)
         case FrontendKind.flush:
             if client.unit.endsInFlush {
-                server.output.message(FrontendKind.sync)
-                server.replies.append(OwedReply(.sync, for: .nobody))
+                sync(server, for: .nobody)
             } else {
                 server.output.message(FrontendKind.flush)
             }
-        case FrontendKind.copyData, FrontendKind.copyDone, FrontendKind.copyFail: break
         default:
-            server.output.append(
-                client.unread.extracting(offset..<offset + header.totalCount))
-            if let kind = Self.reply(to: header.kind) {
+            server.output.append(client.unread.extracting(message.whole))
+            if let kind = Self.reply(to: message.kind) {
                 server.replies.append(OwedReply(kind, for: .client))
             }
         }
@@ -82,18 +86,8 @@ extension Pooler {
         guard let message = try? Parse(body: client.unread.extracting(body)) else { return }
         let name = client.unread.extracting(body).copy(message.name)
         let hash = hashing(name)
-        if !name.isEmpty, client.statements.find(name.rawSpan, hash: hash) != nil {
-            return provoke(
-                ErrorResponse(
-                    .error, "42P05",
-                    "prepared statement \"\(String(decoding: name, as: UTF8.self))\" already exists"),
-                client, server)
-        }
-        guard client.statements.count < policy.limits.preparedStatements else {
-            return provoke(
-                ErrorResponse(
-                    .error, "54000", "too many prepared statements in one session",
-                    hint: "See limits.prepared_statements."), client, server)
+        if let error = definitionError(name, hash: hash, client) {
+            return provoke(error, client, server)
         }
         client.statements.define(name, hash: hash, text)
         client.unit.defined.append(hash)
@@ -106,6 +100,24 @@ extension Pooler {
             reply.statement = text.index
         }
         server.replies.append(reply)
+    }
+
+    /// Why a client may not give this name to a statement, if it may not.
+    func definitionError(
+        _ name: [UInt8], hash: UInt64, _ client: ClientSession
+    ) -> ErrorResponse? {
+        if !name.isEmpty, client.statements.find(name.rawSpan, hash: hash) != nil {
+            return ErrorResponse(
+                .error, "42P05",
+                "prepared statement \"\(String(decoding: name, as: UTF8.self))\" already exists")
+        }
+        guard
+            client.statements.count >= policy.limits.preparedStatements
+                || client.statements.byteCount >= policy.limits.statement * 4
+        else { return nil }
+        return ErrorResponse(
+            .error, "54000", "too many prepared statements in one session",
+            hint: "See limits.prepared_statements and limits.statement.")
     }
 
     /// Whether the server has the statement; marks it as used.
@@ -151,6 +163,7 @@ extension Pooler {
         guard let message = try? Bind(bodyPrefix: client.unread.extracting(body)) else {
             return
         }
+        client.localPortal = nil
         let bytes = client.unread.extracting(body)
         let statement = bytes.extracting(message.statement)
         let text = client.statements.find(statement, hash: hashing(statement))
@@ -175,12 +188,12 @@ extension Pooler {
     }
 
     private func describe(
-        _ body: Range<Int>, _ client: ClientSession, _ server: ServerConnection,
-        _ offset: Int, _ header: MessageHeader
+        _ message: ClientSession.GatheredMessage, _ client: ClientSession,
+        _ server: ServerConnection
     ) {
-        guard let target = try? Target(body: client.unread.extracting(body)) else { return }
+        let bytes = client.unread.extracting(message.body)
+        guard let target = try? Target(body: bytes) else { return }
         if target.isStatement {
-            let bytes = client.unread.extracting(body)
             let name = bytes.extracting(target.name)
             if let text = client.statements.find(name, hash: hashing(name)) {
                 ensure(text, on: server, client)
@@ -192,25 +205,23 @@ extension Pooler {
                     to: &server.output)
             }
         } else {
-            server.output.append(
-                client.unread.extracting(offset..<offset + header.totalCount))
+            server.output.append(client.unread.extracting(message.whole))
         }
         server.replies.append(OwedReply(.describe, for: .client))
     }
 
     private func closeTarget(
-        _ body: Range<Int>, _ client: ClientSession, _ server: ServerConnection,
-        _ offset: Int, _ header: MessageHeader
+        _ message: ClientSession.GatheredMessage, _ client: ClientSession,
+        _ server: ServerConnection
     ) {
-        guard let target = try? Target(body: client.unread.extracting(body)) else { return }
+        let bytes = client.unread.extracting(message.body)
+        guard let target = try? Target(body: bytes) else { return }
         if target.isStatement {
             // Others may use the server's copy: only the client's name goes.
-            let name = client.unread.extracting(body).extracting(target.name)
-            client.statements.remove(hash: hashing(name))
+            client.statements.remove(hash: hashing(bytes.extracting(target.name)))
             server.replies.append(OwedReply(.close, for: .made))
         } else {
-            server.output.append(
-                client.unread.extracting(offset..<offset + header.totalCount))
+            server.output.append(client.unread.extracting(message.whole))
             server.replies.append(OwedReply(.close, for: .client))
         }
     }
@@ -219,7 +230,7 @@ extension Pooler {
     ///
     /// The server must fail there too, so that it skips to Sync and rolls back what came before: it
     /// is asked for a portal that does not exist, and the client gets the right words instead.
-    private func provoke(
+    func provoke(
         _ error: ErrorResponse, _ client: ClientSession, _ server: ServerConnection
     ) {
         client.unit.provoked = error
@@ -234,6 +245,7 @@ extension Pooler {
 
     /// Remembers what the unit may do to the session until the transaction is over.
     private func notePending(_ client: ClientSession) {
+        guard client.unit.executes else { return }
         client.pendingEffects.formUnion(client.unit.effects)
         client.pendingSchemaChange = client.pendingSchemaChange || client.unit.changesSchema
     }

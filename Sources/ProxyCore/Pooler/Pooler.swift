@@ -308,9 +308,12 @@ extension Pooler {
     /// while it has sent more than may be held.
     func reconsiderReading(_ client: ClientSession) {
         let backlog = client.inbound.count - client.unit.gathered
-        let mayHold = client.unit.phase == .gathering || backlog <= policy.limits.pendingOutput
-        let pause = client.server?.isPausingClient == true || !mayHold
-            || (client.passing > 0 && client.unit.phase != .running)
+        // What has not wholly arrived has its own bounds (`gather`).
+        let isGathering =
+            client.unit.phase == .gathering
+            || client.unit.phase == .running && !client.unit.isComplete
+        let pause = client.server?.isPausingClient == true
+            || !isGathering && backlog > policy.limits.pendingOutput
         if pause == client.isReadingPaused { return }
         client.isReadingPaused = pause
         effects.append(pause ? .pauseReading(client.id) : .resumeReading(client.id))

@@ -22,7 +22,7 @@ package final class ClientSession {
     /// A transaction that martlet has begun for the client and no server knows of yet.
     package struct DeferredBegin {
         /// The client's BEGIN and SET TRANSACTION statements, in order.
-        package var statements: [String]
+        package var statements: [[UInt8]]
         package var readOnly: Bool?
         package var isSerializable: Bool
     }
@@ -48,6 +48,8 @@ package final class ClientSession {
     package var isDirty = false
     /// Bytes still to come of a message that goes to the server (or nowhere) as it comes.
     package var passing = 0
+    /// They go nowhere.
+    package var isDropping = false
     package var isReadingPaused = false
     package var isPausingServer = false
     package var lastActivity: Instant
@@ -66,8 +68,11 @@ package final class ClientSession {
     package var startup = ParameterSet.empty
     package var settings = ParameterSet.empty
     package var reported = ParameterSet.empty
-    /// `martlet.*` as the session set them.
+    /// `martlet.*` as the session set them, as its startup packet did, and as they were before
+    /// the open transaction changed them.
     package var own = OwnSettings()
+    package var ownAtStart = OwnSettings()
+    package var ownAtBegin: OwnSettings?
     package var customNames: Set<String> = []
     package var statements = ClientStatements()
     package var pins: Set<Pin> = []
@@ -78,6 +83,8 @@ package final class ClientSession {
     package var server: ServerConnection?
     package var unit = UnitOfWork()
     package var deferredBegin: DeferredBegin?
+    /// What the unnamed portal runs, where martlet will execute it.
+    package var localPortal: PreparedText?
     /// Effects of the open transaction so far.
     package var pendingEffects: SessionEffects = []
     package var pendingSchemaChange = false
@@ -107,6 +114,41 @@ package final class ClientSession {
     package var unread: RawSpan {
         @_lifetime(borrow self)
         get { unsafe _overrideLifetime(inbound.unread, borrowing: self) }
+    }
+
+    /// One message of the unit, by its place in `inbound`.
+    package struct GatheredMessage {
+        package var kind: UInt8
+        /// Header included.
+        package var whole: Range<Int>
+        package var body: Range<Int>
+    }
+
+    /// The message of the unit at an offset, which moves behind it; nil at the end.
+    package func nextGathered(_ offset: inout Int) -> GatheredMessage? {
+        guard offset < unit.gathered, let header = try? MessageHeader(in: unread, at: offset) else {
+            return nil
+        }
+        let end = offset + header.totalCount
+        defer { offset = end }
+        return GatheredMessage(
+            kind: header.kind, whole: offset..<end, body: offset + MessageHeader.size..<end)
+    }
+
+    /// The status that the client is told, when its server says this one.
+    ///
+    /// A statement that is only prepared leaves the client in a transaction that no server knows.
+    package func status(after status: TransactionStatus) -> TransactionStatus {
+        if aborted != .no { return .failed }
+        return deferredBegin == nil ? status : .inTransaction
+    }
+
+    /// Something failed that was only prepared: the transaction that is still deferred has failed.
+    package func deferredTransactionFailed() {
+        guard deferredBegin != nil, !unit.carriesBegin else { return }
+        deferredBegin = nil
+        aborted = .told
+        status = .failed
     }
 
     /// Whether its server stays with it when a unit ends.

@@ -7,7 +7,10 @@ package struct OwnSettings: Equatable, Sendable {
     package var route: Route?
     package var consistency: Consistency?
 
-    package static let names = ["martlet.route", "martlet.consistency", "martlet.position"]
+    package static let route = "martlet.route"
+    package static let consistency = "martlet.consistency"
+    package static let position = "martlet.position"
+    package static let names = [route, consistency, position]
 
     package init() {}
 
@@ -16,17 +19,17 @@ package struct OwnSettings: Equatable, Sendable {
         _ name: String, to value: String, position: inout SessionPosition, now: Instant
     ) -> String? {
         switch name {
-        case "martlet.route":
+        case Self.route:
             guard let route = Route(rawValue: value.lowercased()) else {
                 return Self.invalid(name, value, Route.allCases.map(\.rawValue))
             }
             self.route = route
-        case "martlet.consistency":
+        case Self.consistency:
             guard let consistency = Consistency(rawValue: value.lowercased()) else {
                 return Self.invalid(name, value, Consistency.allCases.map(\.rawValue))
             }
             self.consistency = consistency
-        case "martlet.position":
+        case Self.position:
             guard let token = PositionToken(value) else {
                 return "invalid value for parameter \"\(name)\": \"\(value)\""
             }
@@ -37,10 +40,11 @@ package struct OwnSettings: Equatable, Sendable {
         return nil
     }
 
-    package mutating func reset(_ name: String) {
+    /// Sets a value back to what the startup packet said.
+    package mutating func reset(_ name: String, to start: OwnSettings) {
         switch name {
-        case "martlet.route": route = nil
-        case "martlet.consistency": consistency = nil
+        case Self.route: route = start.route
+        case Self.consistency: consistency = start.consistency
         default: break
         }
     }

@@ -45,6 +45,8 @@ package final class StatementRegistry {
     private var oldest = 0
     private var nextIndex: Int
     private let limit: Int
+    /// Longer ones are kept only by who uses them.
+    private static let longestShared = 64 << 10
     private let hashing: ByteHash
 
     package init(shard: ShardID, hashing: ByteHash, limit: Int = 20_000) {
@@ -68,7 +70,7 @@ package final class StatementRegistry {
             classification: classification, shape: shape,
             catalogueVersion: catalogueVersion)
         nextIndex += 1
-        remember(text)
+        if definition.count <= Self.longestShared { remember(text) }
         return text
     }
 
@@ -98,6 +100,8 @@ package struct ClientStatements {
     package init() {}
 
     package var count: Int { entries.count }
+    /// What their texts take, those that are shared with others included.
+    package private(set) var byteCount = 0
 
     package func find(_ name: RawSpan, hash: UInt64) -> PreparedText? {
         guard let entry = entries[hash], name.equals(entry.name, in: 0..<name.byteCount) else {
@@ -107,11 +111,20 @@ package struct ClientStatements {
     }
 
     package mutating func define(_ name: [UInt8], hash: UInt64, _ text: PreparedText) {
+        remove(hash: hash)
         entries[hash] = Entry(name: name, text: text)
+        byteCount += text.definition.count
     }
 
-    package mutating func remove(hash: UInt64) { entries[hash] = nil }
-    package mutating func removeAll() { entries.removeAll() }
+    package mutating func remove(hash: UInt64) {
+        guard let removed = entries.removeValue(forKey: hash) else { return }
+        byteCount -= removed.text.definition.count
+    }
+
+    package mutating func removeAll(but kept: Set<UInt64> = []) {
+        entries = entries.filter { kept.contains($0.key) }
+        byteCount = entries.values.reduce(0) { $0 + $1.text.definition.count }
+    }
 }
 
 /// A seeded hash of bytes; the seed keeps clients from choosing names that collide.

@@ -31,6 +31,11 @@ package struct UnitOfWork {
     /// A COMMIT, END or PREPARE TRANSACTION is among its statements.
     package var mayCommit = false
     package var changesSchema = false
+    /// A statement was parsed, bound or described; one of these is a transaction or session command.
+    package var usesStatement = false
+    package var hasCommand = false
+    /// The last command tag was ROLLBACK.
+    package var wasRolledBack = false
     /// Anything but Parse, Describe and Close of statements was asked.
     package var executes = false
     /// Its last message (Sync, Query, FunctionCall) has been seen.
@@ -66,8 +71,8 @@ package struct UnitOfWork {
     package var provoked: ErrorResponse?
     /// The server's use count when the unit began; statements used since stay on the server.
     package var useMark: UInt64 = 0
-    /// The BEGIN in front of it failed.
-    package var beginError: ErrorResponse?
+    /// It is answered, but what it left behind must be read before the client is told.
+    package var awaitsInspection = false
     /// Where it runs, and as what.
     package var node: NodeID?
     package var runsOnReplica = false
@@ -80,6 +85,9 @@ package struct UnitOfWork {
     package var countsAsRead = false
 
     package init() {}
+
+    /// It parses, describes and closes statements, and is wholly there.
+    package var onlyPrepares: Bool { usesStatement && !executes && isComplete }
 
     /// One statement of the simple protocol and what it commands.
     package struct SingleStatement {
@@ -108,6 +116,8 @@ package struct UnitOfWork {
             reason = statement.reason
         }
         if parses.isEmpty && self.shape == 0 { self.shape = shape }
+        usesStatement = true
+        hasCommand = hasCommand || statement.control != .none || statement.command != .none
         hint = hint ?? statement.hint
         effects.formUnion(statement.effects)
         changesSchema = changesSchema || statement.changesSchema

@@ -69,26 +69,33 @@ package struct Topology: Equatable, Sendable {
         case primary, replica, unknown
     }
 
-    /// Why a member gets no reads.
-    package enum Exclusion: String, Equatable, Sendable {
-        case notReplica, notRunning, notStreaming, noLoadBalance, draining
-        case wrongTimeline, wrongSystem, unknownLag, lagging, unreachable
+    /// Why a member gets no reads; the words are those of logs, metrics and `/topology`.
+    package enum Exclusion: String, Equatable, Sendable, CaseIterable {
+        case notReplica = "not_replica"
+        case notRunning = "not_running"
+        case notStreaming = "not_streaming"
+        case noLoadBalance = "no_load_balance"
+        case draining
+        case wrongTimeline = "wrong_timeline"
+        case wrongSystem = "wrong_system"
+        case unknownLag = "unknown_lag"
+        case lagging, unreachable
     }
 
-    /// Why no member may take writes.
+    /// Why no member may take writes; the words are the log's.
     package enum PrimaryAbsence: String, Equatable, Sendable {
         /// Nothing has been heard yet.
         case unknown
         /// No member is a running primary with the lock.
-        case noCandidate
+        case noCandidate = "no_candidate"
         /// More than one is, on the same timeline.
         case rivals
         /// The only one is on a timeline that has been left.
-        case staleTimeline
+        case staleTimeline = "stale_timeline"
         /// It belongs to another database system.
-        case wrongSystem
+        case wrongSystem = "wrong_system"
         /// The cluster follows another one.
-        case standbyCluster
+        case standbyCluster = "standby_cluster"
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Dispatch
 package import ProxyCore
 package import StatementClassifier
 internal import Synchronization
@@ -105,36 +106,54 @@ package final class ShardGroup: Sendable {
         entrances.forEach { $0.mailbox.post(.perform(body)) }
     }
 
-    /// Asks each shard's core something; answers come in the order of the shards.
+    /// Asks all shards something at once; answers come in the order of the shards, nil from those
+    /// that took longer than `patience`.
+    package func ask<Answer: Sendable>(
+        patience: Instant.Span = Health.patience,
+        _ mail: (@escaping @Sendable (Answer) -> Void) -> ShardMail
+    ) async -> [Answer?] {
+        await withCheckedContinuation { continuation in
+            let call = RollCall<Answer>(shards: entrances.count) {
+                continuation.resume(returning: $0)
+            }
+            for (index, entrance) in entrances.enumerated() {
+                entrance.mailbox.post(mail { call.answered(index, $0) })
+            }
+            DispatchQueue.global().asyncAfter(
+                deadline: .now() + .nanoseconds(Int(clamping: patience.nanoseconds))
+            ) { call.timeIsUp() }
+        }
+    }
+
+    /// Asks each shard's core something.
     package func collect<Answer: Sendable>(
         _ question: @escaping @Sendable (Pooler, Instant) -> Answer
-    ) async -> [Answer] {
-        var answers: [Answer] = []
-        for entrance in entrances {
-            answers.append(
-                await withCheckedContinuation { continuation in
-                    entrance.mailbox.post(
-                        .perform { continuation.resume(returning: question($0, $1)) })
-                })
-        }
-        return answers
+    ) async -> [Answer?] {
+        await ask { answer in .perform { answer(question($0, $1)) } }
     }
 
-    /// What the cores have counted, one value a shard.
-    package func statistics() async -> [ShardStatistics] {
-        await collect { core, now in core.statistics(now: now) }
+    /// What the cores have counted; nil unless every shard has answered, as a sum without one of
+    /// them would go backwards.
+    package func statistics() async -> [ShardStatistics]? {
+        let answers = await collect { core, now in core.statistics(now: now) }
+        let present = answers.compactMap(\.self)
+        return present.count == answers.count ? present : nil
     }
 
-    /// What the loops have done so far, summed.
+    /// What the loops that answer have done so far, summed.
     package func loopStatistics() async -> LoopStatistics {
-        var sum = LoopStatistics()
-        for entrance in entrances {
-            sum.add(
-                await withCheckedContinuation { continuation in
-                    entrance.mailbox.post(.statistics { continuation.resume(returning: $0) })
-                })
+        let answers: [LoopStatistics?] = await ask { .statistics($0) }
+        return answers.reduce(into: LoopStatistics()) { sum, one in
+            if let one { sum.add(one) }
         }
-        return sum
+    }
+
+    /// Shards, by number, that give no sign of life.
+    package func silentShards(patience: Instant.Span = Health.patience) async -> [Int] {
+        let answers: [Bool?] = await ask(patience: patience) { answer in
+            .perform { _, _ in answer(true) }
+        }
+        return answers.indices.filter { answers[$0] == nil }
     }
 
     // MARK: The end

@@ -4,8 +4,8 @@ package import ProxyCore
 
 /// What the HTTP endpoint answers, from what the rest of the runtime can tell it.
 package struct AdministrationEndpoints: Sendable {
-    /// Gathers a page of metrics from all shards.
-    package var metrics: @Sendable () async -> MetricsPage
+    /// Gathers a page of metrics from all shards; nil where one does not answer.
+    package var metrics: @Sendable () async -> MetricsPage?
     /// The snapshot that the shards have.
     package var topology: @Sendable () -> Topology
     /// Whether new clients should be sent here.
@@ -14,7 +14,7 @@ package struct AdministrationEndpoints: Sendable {
     package var health: @Sendable () async -> Health
 
     package init(
-        metrics: @escaping @Sendable () async -> MetricsPage,
+        metrics: @escaping @Sendable () async -> MetricsPage?,
         topology: @escaping @Sendable () -> Topology,
         readiness: @escaping @Sendable () -> Readiness,
         health: @escaping @Sendable () async -> Health
@@ -29,7 +29,9 @@ package struct AdministrationEndpoints: Sendable {
     package func respond(to request: HTTPRequest) async -> HTTPResponse {
         switch request.path {
         case "/metrics":
-            HTTPResponse(.ok, await metrics().text(), contentType: PrometheusText.contentType)
+            await metrics().map {
+                HTTPResponse(.ok, $0.text(), contentType: PrometheusText.contentType)
+            } ?? HTTPResponse(.serviceUnavailable, "a shard does not answer; see /healthz\n")
         case "/healthz":
             Self.verdict(await health().reasons, good: "healthy")
         case "/readyz":

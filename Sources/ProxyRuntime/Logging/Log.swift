@@ -29,18 +29,24 @@ package final class Log: Sendable {
         /// Dropped since the log last said so.
         var unreported = 0
         var rules: LogRules
+        var crowds = LogCrowds()
     }
 
     private let state: Mutex<State>
     private let queue = DispatchQueue(label: "martlet.log")
     private let descriptor: Int32
     private let limit: Int
+    private let crowdMilliseconds: Int
 
     /// A log that writes to `descriptor`, and keeps at most `limit` bytes that wait for it.
-    package init(_ rules: LogRules = LogRules(), descriptor: Int32 = 2, limit: Int = 1 << 20) {
+    package init(
+        _ rules: LogRules = LogRules(), descriptor: Int32 = 2, limit: Int = 1 << 20,
+        crowdMilliseconds: Int = 5000
+    ) {
         state = Mutex(State(rules: rules))
         self.descriptor = descriptor
         self.limit = limit
+        self.crowdMilliseconds = crowdMilliseconds
     }
 
     /// A logger whose lines go here.
@@ -57,9 +63,26 @@ package final class Log: Sendable {
     /// Lines lost so far.
     package var droppedLines: Int { state.withLock { $0.dropped } }
 
-    /// Queues one line, if its level is wanted.
+    /// Queues one line, if its level is wanted; equal ones that follow closely become one. Who
+    /// debugs gets every one.
     package func write(_ line: LogLine) {
-        if line.level >= rules.level { append(line) }
+        let verdict = state.withLock { state -> LogCrowds.Verdict? in
+            guard line.level >= state.rules.level else { return nil }
+            if state.rules.level <= .debug { return .write(beginning: nil) }
+            return state.crowds.joins(line)
+        }
+        guard case .write(let crowd) = verdict else { return }
+        append(line)
+        if let crowd { tellLater(crowd) }
+    }
+
+    private func tellLater(_ crowd: String) {
+        queue.asyncAfter(deadline: .now() + .milliseconds(crowdMilliseconds)) { [weak self] in
+            guard let self, var line = state.withLock({ $0.crowds.rest(of: crowd) }) else { return }
+            line.time = Self.now
+            append(line)
+            tellLater(crowd)
+        }
     }
 
     /// Queues one line, whatever its level, without what nobody should read.
@@ -75,6 +98,7 @@ package final class Log: Sendable {
 
     /// Waits until what was queued is written, but not for ever: nobody may be reading.
     package func flush(milliseconds: Int = 2000) {
+        state.withLock { $0.crowds.everything() }.forEach { append($0) }
         let done = DispatchSemaphore(value: 0)
         queue.async { done.signal() }
         _ = done.wait(timeout: .now() + .milliseconds(milliseconds))

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import ProxyCore
+internal import Synchronization
 
 /// As whom control connections log in.
-package struct ControlAccount: Equatable, Sendable {
+package struct ControlAccount: Sendable {
     package var user: String
-    package var password: String?
     package var database: String
+    /// One for all copies, so that each connection made from now on uses the newest.
+    private let newestPassword: NewestPassword
     /// Further libpq parameters, such as `sslmode`.
     package var parameters: [Parameter] = []
 
@@ -21,8 +23,16 @@ package struct ControlAccount: Equatable, Sendable {
 
     package init(user: String, password: String?, database: String) {
         self.user = user
-        self.password = password
         self.database = database
+        newestPassword = NewestPassword(password)
+    }
+
+    package var password: String? { newestPassword.text.withLock { $0 } }
+
+    /// Another password for the next connections of this account and of all its copies; those
+    /// that are open stay, as PostgreSQL asks no second time.
+    package func passwordChanged(to password: String?) {
+        newestPassword.text.withLock { $0 = password }
     }
 
     /// The same account in another database.
@@ -31,6 +41,12 @@ package struct ControlAccount: Equatable, Sendable {
         other.database = database
         return other
     }
+}
+
+private final class NewestPassword: Sendable {
+    let text: Mutex<String?>
+
+    init(_ text: String?) { self.text = Mutex(text) }
 }
 
 /// Why a control query has no answer.

@@ -16,22 +16,28 @@ internal import Synchronization
 @safe package final class PatroniClient: @unchecked Sendable {
     /// Longer answers are cut off and count as failures.
     package static let bodyLimit = 1 << 20
+    /// Seconds; a member that comes back elsewhere should not be missed for libcurl's minute.
+    private static let nameLifetime = 5
     /// Requests under way at a time; one more fails at once.
     package static let requestLimit = 1024
 
     private struct Request {
         let url: String
+        let address: SocketAddress?
         let timeout: Instant.Span
         let completion: @Sendable (RestAnswer) -> Void
     }
 
     /// One request under way; libcurl's callback appends to `body`.
-    private final class Transfer {
+    @safe private final class Transfer {
         var body: [UInt8] = []
         let completion: @Sendable (RestAnswer) -> Void
+        /// Where to connect to; libcurl reads it until the transfer is over.
+        var places: UnsafeMutablePointer<curl_slist>?
         init(_ completion: @escaping @Sendable (RestAnswer) -> Void) {
             self.completion = completion
         }
+        deinit { unsafe curl_slist_free_all(places) }
     }
 
     private struct Inbox {
@@ -60,11 +66,16 @@ internal import Synchronization
     }
 
     /// `GET url`; `completion` is called exactly once, on a queue of the client.
+    ///
+    /// With an address, that is asked instead of what the URL's host resolves to; certificates are
+    /// still compared with the host.
     package func get(
-        _ url: String, timeout: Instant.Span, _ completion: @escaping @Sendable (RestAnswer) -> Void
+        _ url: String, at address: SocketAddress? = nil, timeout: Instant.Span,
+        _ completion: @escaping @Sendable (RestAnswer) -> Void
     ) {
         enum Next { case drive, wake, refuse }
-        let request = Request(url: url, timeout: timeout, completion: completion)
+        let request = Request(
+            url: url, address: address, timeout: timeout, completion: completion)
         let next = inbox.withLock { inbox -> Next in
             guard inbox.underWay < Self.requestLimit else { return .refuse }
             inbox.underWay += 1
@@ -128,7 +139,7 @@ internal import Synchronization
             (CURLOPT_TIMEOUT_MS, milliseconds), (CURLOPT_CONNECTTIMEOUT_MS, milliseconds),
             (CURLOPT_NOSIGNAL, 1), (CURLOPT_FORBID_REUSE, 1), (CURLOPT_FRESH_CONNECT, 1),
             (CURLOPT_FOLLOWLOCATION, 0), (CURLOPT_MAXFILESIZE, Self.bodyLimit),
-            (CURLOPT_TCP_NODELAY, 1),
+            (CURLOPT_TCP_NODELAY, 1), (CURLOPT_DNS_CACHE_TIMEOUT, Self.nameLifetime),
             // Seconds until a file of authorities is read again; libcurl would keep it for a day.
             (CURLOPT_CA_CACHE_TIMEOUT, 30),
         ]
@@ -145,6 +156,12 @@ internal import Synchronization
         }
         for (option, value) in texts {
             if unsafe martlet_curl_set_string(handle, option, value) != CURLE_OK { return false }
+        }
+        if let address = request.address {
+            unsafe transfer.places = curl_slist_append(nil, "::\(address.text)")
+            let places = unsafe UnsafeMutableRawPointer(transfer.places)
+            let code = unsafe martlet_curl_set_pointer(handle, CURLOPT_CONNECT_TO, places)
+            if unsafe transfer.places == nil || code != CURLE_OK { return false }
         }
         // The transfer lives in `transfers` for as long as the handle does.
         let context = unsafe Unmanaged.passUnretained(transfer).toOpaque()

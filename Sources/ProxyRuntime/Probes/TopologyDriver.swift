@@ -2,15 +2,20 @@
 
 package import Dispatch
 package import Logging
+internal import ProxyConfiguration
 package import ProxyCore
 
 /// Performs what `TopologyMonitor` decides: asks Patroni over HTTP and the servers over libpq, and
 /// hands out snapshots.
 // Confined to `queue`; the entries for other threads go through it.
 package final class TopologyDriver: @unchecked Sendable {
+    /// Addresses of one name that are asked at a time.
+    private static let addressLimit = 16
+
     /// The control plane's queue, shared with the stores; nothing on it may block.
     package let queue: DispatchQueue
     private let client: PatroniClient
+    private let resolver: Resolver
     private let account: ControlAccount
     private let clock: @Sendable () -> Instant
     private let logger: Logger
@@ -21,18 +26,21 @@ package final class TopologyDriver: @unchecked Sendable {
     private var connections: [NodeID: ControlConnection] = [:]
     private let timer: any DispatchSourceTimer
     private var narrator = TopologyNarrator()
+    private var faults = StandingFaults()
     private var isRunning = false
 
     /// `seeds`: scheme, host and port of Patroni REST interfaces. `onChange` is called on the
     /// queue, ten times a second and more: it must only hand the snapshot on.
     package init(
         policy: ProxyPolicy, seeds: [String], account: ControlAccount,
-        client: PatroniClient = PatroniClient(), queue: DispatchQueue, logger: Logger, seed: UInt64,
+        client: PatroniClient = PatroniClient(), resolver: Resolver = Resolver(),
+        queue: DispatchQueue, logger: Logger, seed: UInt64,
         clock: @escaping @Sendable () -> Instant,
         onChange: @escaping @Sendable (Topology) -> Void
     ) {
         self.queue = queue
         self.client = client
+        self.resolver = resolver
         self.account = account
         self.clock = clock
         self.logger = logger
@@ -109,21 +117,56 @@ package final class TopologyDriver: @unchecked Sendable {
         case .sample(let id, let host, let port): sample(id, host, port)
         case .forget(let id): connections.removeValue(forKey: id)?.close()
         case .publish(let topology):
-            narrator.narrate(topology, to: logger)
+            narrator.narrate(topology, now: clock(), to: logger)
             onChange(topology)
         }
     }
 
+    /// One member behind a name may be dead or mute, so all addresses of a name are asked, and
+    /// the first good answer counts. Names are looked up anew each time.
     private func discover(_ url: String) {
-        client.get(url + "/cluster", timeout: policy.topology.probeTimeout) { answer in
-            var event = TopologyEvent.discoveryFailed
-            if case .answered(200, let body) = answer,
-                let report = PatroniAnswer.cluster(body: body)
-            {
-                event = .discovered(report)
+        let target = PatroniURL(url)?.address
+        let literal = try? target.flatMap { try SocketAddress.literal(host: $0.host, port: $0.port) }
+        guard let target, literal == nil else { return discover(url, at: [nil]) }
+        resolver.resolve(host: target.host, port: target.port) { answer in
+            self.queue.async {
+                switch answer {
+                case .success(let addresses):
+                    self.discover(url, at: addresses.prefix(Self.addressLimit).map { $0 })
+                case .failure(let error): self.undiscovered(url, error.description)
+                }
             }
-            self.queue.async { [event] in self.happened(event) }
         }
+    }
+
+    private func discover(_ url: String, at addresses: [SocketAddress?]) {
+        let round = DiscoveryRound(questions: addresses.count)
+        for address in addresses {
+            client.get(url + "/cluster", at: address, timeout: policy.topology.probeTimeout) {
+                let answer = $0
+                self.queue.async { self.discovered(url, answer, round) }
+            }
+        }
+    }
+
+    private func discovered(_ url: String, _ answer: RestAnswer, _ round: DiscoveryRound) {
+        switch round.answered(answer) {
+        case .wait: return
+        case .found(let report):
+            if faults.ended(url) {
+                logger.info("members can be asked for again", metadata: ["url": "\(url)"])
+            }
+            happened(.discovered(report))
+        case .failed(let reason): undiscovered(url, reason)
+        }
+    }
+
+    private func undiscovered(_ url: String, _ reason: String) {
+        if faults.failed(url, reason) {
+            logger.warning(
+                "members cannot be asked for", metadata: ["url": "\(url)", "reason": "\(reason)"])
+        }
+        happened(.discoveryFailed)
     }
 
     private func probe(_ id: NodeID, _ url: String) {
@@ -148,8 +191,24 @@ package final class TopologyDriver: @unchecked Sendable {
                         ?? .sampleFailed(id, .rejected("unexpected answer to the lag query"))
                 case .failure(let fault): .sampleFailed(id, fault.sampleFailure)
                 }
+            self?.tell(event, "\(host):\(port)")
             // Not from within the loop that asked.
             self?.queue.async { [weak self] in self?.happened(event) }
+        }
+    }
+
+    /// That a server is down is told by what becomes of the member; that it turns us away is not.
+    private func tell(_ event: TopologyEvent, _ server: String) {
+        switch event {
+        case .sampleFailed(_, .rejected(let reason)):
+            guard faults.failed(server, reason) else { return }
+            logger.error(
+                "the service account cannot ask a server",
+                metadata: ["address": "\(server)", "reason": "\(reason)"])
+        case .sampled where faults.ended(server):
+            logger.info(
+                "the service account can ask a server again", metadata: ["address": "\(server)"])
+        default: return
         }
     }
 

@@ -19,6 +19,8 @@ package struct StartFailure: Error, CustomStringConvertible {
 package final class ProxyServer: Sendable {
     private struct State {
         var configuration: Configuration
+        /// What the settings that need a restart are still taken from.
+        let started: Configuration
         var topology = Topology()
         var isListening = false
         var isDraining = false
@@ -28,6 +30,7 @@ package final class ProxyServer: Sendable {
     private let log: Log
     private let logger: Logger
     private let processKey: [UInt8]
+    private let account: ControlAccount
     private let driver: TopologyDriver
     private let secrets: SecretStore
     private let catalogues: CatalogueStore
@@ -44,7 +47,7 @@ package final class ProxyServer: Sendable {
         let logger = log.logger()
         let queue = DispatchQueue(label: "martlet.control")
         let clock: @Sendable () -> Instant = { MonotonicClock.now }
-        let account = ControlAccount(configuration)
+        account = ControlAccount(configuration)
         var generator = SystemRandomNumberGenerator()
         let processKey = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
         let outlet = Outlet()
@@ -74,7 +77,7 @@ package final class ProxyServer: Sendable {
         self.logger = logger
         self.processKey = processKey
         self.version = version
-        state = Mutex(State(configuration: configuration))
+        state = Mutex(State(configuration: configuration, started: configuration))
         do {
             shards = try ShardGroup(
                 count: shardCount, policy: configuration.policy,
@@ -137,16 +140,17 @@ package final class ProxyServer: Sendable {
                 "the new settings of TLS do not work; nothing was changed",
                 metadata: ["error": "\(error)"])
         }
-        let old = state.withLock { state in
-            let old = state.configuration
+        let started = state.withLock { state in
             state.configuration = configuration
-            return old
+            return state.started
         }
-        for path in configuration.changesThatNeedRestart(from: old) {
+        // At each reload for as long as they differ: the last one may be all that anybody reads.
+        for path in configuration.changesThatNeedRestart(from: started) {
             logger.warning(
                 "a changed setting takes effect after a restart", metadata: ["setting": "\(path)"])
         }
         log.rules = LogRules(configuration.log)
+        account.passwordChanged(to: configuration.service.password.text)
         secrets.reconfigure(
             lookupFunction: configuration.lookupFunction,
             lifetime: configuration.policy.authentication.secretLifetime)
@@ -206,12 +210,13 @@ package final class ProxyServer: Sendable {
                         listening: $0.isListening, draining: $0.isDraining, topology: $0.topology)
                 }
             },
-            health: { await self.health() })
+            health: { Health(silentShards: await self.shards.silentShards()) })
     }
 
-    private func page() async -> MetricsPage {
+    private func page() async -> MetricsPage? {
+        guard let statistics = await shards.statistics() else { return nil }
         var page = MetricsPage()
-        page.statistics = ShardStatistics.sum(await shards.statistics())
+        page.statistics = ShardStatistics.sum(statistics)
         page.statistics.loop = LoopCounters(await shards.loopStatistics())
         page.process = ProcessStatistics.figures()
         page.shards = shardCount
@@ -222,13 +227,6 @@ package final class ProxyServer: Sendable {
             page.draining = $0.isDraining
         }
         return page
-    }
-
-    /// Asks each shard for a sign of life; one that does not answer in time is what is wrong.
-    private func health() async -> Health {
-        let start = MonotonicClock.now
-        _ = await shards.collect { _, _ in true }
-        return Health(silences: [MonotonicClock.now - start])
     }
 
     private static func host(

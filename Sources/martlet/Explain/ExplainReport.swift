@@ -62,9 +62,10 @@ struct ExplainReport: Equatable, Sendable {
         if let hint = classification.hint {
             facts.append(("hint", "the text itself asks for the \(hint.rawValue)"))
         }
-        if classification.statementCount != 1 {
-            facts.append(
-                ("statements", "\(classification.statementCount), which run on one server"))
+        switch classification.statementCount {
+        case 0: facts.append(("statements", "none; the server answers with an empty result"))
+        case 1: break
+        case let count: facts.append(("statements", "\(count), which run on one server"))
         }
         for (effect, name, meaning) in SessionEffects.names where effects.contains(effect) {
             let pins = Self.pinning.contains(effect)
@@ -78,7 +79,7 @@ struct ExplainReport: Equatable, Sendable {
                 ("note", "martlet answers it, and sends it together with the next statement"))
         }
         if classification.changesSchema {
-            facts.append(("note", "it changes the schema, so the catalogue is read again"))
+            facts.append(("note", "it may change the schema, so the catalogue is read again"))
         }
         if isCatalogueToBlame {
             facts.append(

@@ -103,7 +103,7 @@ struct MetricsPageTests {
         #expect(lines.contains("martlet_topology_primary 1"))
         #expect(lines.contains("martlet_topology_timeline 7"))
         #expect(lines.contains("martlet_topology_eligible_replicas 1"))
-        #expect(lines.contains(#"martlet_node_eligible{node="pg1",reason="notReplica"} 0"#))
+        #expect(lines.contains(#"martlet_node_eligible{node="pg1",reason="not_replica"} 0"#))
         #expect(lines.contains(#"martlet_node_eligible{node="pg\"3",reason=""} 1"#))
     }
 

@@ -7,7 +7,7 @@ import Testing
 @testable import ProxyRuntime
 
 /// As `PoolerDriverTests`, with TLS towards the client and towards the server.
-struct EncryptedDriverTests {
+@Suite(.timeLimit(.minutes(5))) struct EncryptedDriverTests {
     private let files: TestCertificates
     private let server: FakePostgres
     private let store: TLSStore
@@ -75,6 +75,13 @@ struct EncryptedDriverTests {
         #expect(peer.send(Wire.message("Q", Wire.text("SELECT \(rows)"))))
     }
 
+    private func waitForFailedConnect(_ group: ShardGroup) async {
+        var errors = 0
+        while errors == 0 && !Task.isCancelled {
+            errors = await group.statistics()?.first?.counters[node: NodeID(0)].connectErrors ?? 0
+        }
+    }
+
     private func end(_ group: ShardGroup) async {
         await group.stop()
         server.stop()
@@ -89,8 +96,8 @@ struct EncryptedDriverTests {
             let answer = peer.receiveMessages(through: "Z")
             #expect(answer.map(\.kind) == ["T"] + [Character](repeating: "D", count: rows) + ["C", "Z"])
         }
-        let statistics = try #require(await group.statistics().first)
-        #expect(statistics.counters.encryptedClients == 1)
+        let statistics = await group.statistics()?.first
+        #expect(statistics?.counters.encryptedClients == 1)
         peer.close()
         await end(group)
     }
@@ -200,10 +207,7 @@ struct EncryptedDriverTests {
         var peer = try Peer(connectingTo: address)
         try #require(try peer.secure(trusting, host: "localhost"))
         #expect(peer.send(Self.startup))
-        var errors = 0
-        while errors == 0 {
-            errors = await group.statistics().first?.counters[node: NodeID(0)].connectErrors ?? 0
-        }
+        await waitForFailedConnect(group)
         #expect(stranger.packets.isEmpty)
         peer.close()
         stranger.stop()
@@ -220,10 +224,7 @@ struct EncryptedDriverTests {
         var peer = try Peer(connectingTo: address)
         try #require(try peer.secure(trusting, host: "localhost"))
         #expect(peer.send(Self.startup))
-        var errors = 0
-        while errors == 0 {
-            errors = await group.statistics().first?.counters[node: NodeID(0)].connectErrors ?? 0
-        }
+        await waitForFailedConnect(group)
         peer.close()
         silent.close()
         await end(group)

@@ -6,7 +6,7 @@ import Testing
 
 struct AdministrationEndpointsTests {
     private static func endpoints(
-        ready: Bool = true, silence: Instant.Span = .zero
+        ready: Bool = true, silentShards: [Int] = []
     ) -> AdministrationEndpoints {
         var seen = Topology()
         seen.nodes = [
@@ -16,13 +16,14 @@ struct AdministrationEndpointsTests {
         let topology = seen
         return AdministrationEndpoints(
             metrics: {
+                guard silentShards.isEmpty else { return nil }
                 var page = MetricsPage()
                 page.topology = topology
                 return page
             },
             topology: { topology },
             readiness: { Readiness(listening: ready, draining: false, topology: topology) },
-            health: { Health(silences: [silence]) })
+            health: { Health(silentShards: silentShards) })
     }
 
     private static func get(_ path: String, _ endpoints: AdministrationEndpoints) async
@@ -49,8 +50,10 @@ struct AdministrationEndpointsTests {
             await Self.get("/readyz", Self.endpoints(ready: false))
                 == HTTPResponse(.serviceUnavailable, "not ready: not listening yet\n"))
         #expect(await Self.get("/healthz", Self.endpoints()) == HTTPResponse(.ok, "healthy\n"))
-        let stuck = await Self.get("/healthz", Self.endpoints(silence: .seconds(60)))
+        let sick = Self.endpoints(silentShards: [1])
+        let stuck = await Self.get("/healthz", sick)
         #expect(stuck.status == .serviceUnavailable)
-        #expect(stuck.body == "not healthy: shard 0 has not answered for 60 s\n")
+        #expect(stuck.body == "not healthy: shard 1 has not answered for 3 s\n")
+        #expect(await Self.get("/metrics", sick).status == .serviceUnavailable)
     }
 }

@@ -2,6 +2,7 @@
 
 import Glibc
 import Logging
+import ProxyCore
 import ProxyRuntime
 import Testing
 
@@ -45,6 +46,31 @@ struct LogTests {
         chatty.trace("seen")
         log.flush()
         #expect(pipe.readAll().hasSuffix("Z trace    seen\n"))
+    }
+
+    @Test func `a crowd of events is two lines, and who debugs reads every one`() {
+        let event = ProxyCore.LogEvent.serverFailed(NodeID(0), reason: "57P01: going down")
+        for (level, expected) in [(Logger.Level.info, 2), (.debug, 80)] {
+            let (log, pipe) = Self.piped()
+            log.rules.level = level
+            for _ in 0..<80 { log.write(LogLine(event, time: 0) { _ in "pg1" }) }
+            log.flush()
+            let lines = pipe.readAll().split(separator: "\n")
+            #expect(lines.count == expected)
+            #expect(lines.last?.hasSuffix(" times=79") == (level == .info))
+        }
+    }
+
+    @Test func `the rest of a crowd is told when its time is over, without anybody asking`() async {
+        let pipe = Pipe()
+        let log = Log(descriptor: pipe.input, crowdMilliseconds: 1)
+        let seen = pipe.follow()
+        while !seen().contains(" times=") {
+            log.write(LogLine(time: 0, level: .warning, message: "again"))
+            await Task.yield()
+        }
+        log.flush()
+        pipe.closeInput()
     }
 
     @Test func `secrets are not written, wherever they are`() {

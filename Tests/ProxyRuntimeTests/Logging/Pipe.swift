@@ -50,6 +50,21 @@ final class Pipe: Sendable {
         }
     }
 
+    /// Begins to read at once; the result is what has come so far.
+    func follow() -> () -> String {
+        let box = Box(Mutex(""))
+        DispatchQueue(label: "pipe").async { [self] in
+            while let text = readSome() { box.value.withLock { $0 += text } }
+        }
+        return { box.value.withLock { $0 } }
+    }
+
+    private func readSome() -> String? {
+        var bytes = [UInt8](repeating: 0, count: 65536)
+        let count = unsafe read(output, &bytes, bytes.count)
+        return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
+    }
+
     private func readToEnd() -> String {
         var result: [UInt8] = []
         var bytes = [UInt8](repeating: 0, count: 65536)

@@ -114,15 +114,29 @@ private final class ScriptedMember: Sendable {
     }
 }
 
+/// Counts from 1.
+private final class LookUps: Sendable {
+    private let count = Mutex(0)
+
+    func next() -> Int {
+        count.withLock { count in
+            count += 1
+            return count
+        }
+    }
+}
+
 @Suite struct TopologyDriverTests {
     private func driver(
-        _ members: [ScriptedMember], _ recorder: TopologyRecorder
+        _ members: [ScriptedMember], _ recorder: TopologyRecorder, seeds: [String]? = nil,
+        resolver: Resolver = Resolver()
     ) -> TopologyDriver {
         let listing = members.map(\.listing).joined(separator: ",")
         for member in members { member.change { $0.members = listing } }
         return TopologyDriver(
-            policy: ProxyPolicy(), seeds: ["http://127.0.0.1:\(members[0].rest.port)"],
-            account: ControlAccount(user: "u", password: nil, database: "d"),
+            policy: ProxyPolicy(),
+            seeds: seeds ?? ["http://127.0.0.1:\(members[0].rest.port)"],
+            account: ControlAccount(user: "u", password: nil, database: "d"), resolver: resolver,
             queue: DispatchQueue(label: "test.driver"), logger: Logger(label: "test") { _ in
                 SwiftLogNoOpLogHandler()
             }, seed: 1, clock: testClock, onChange: { recorder.record($0) })
@@ -172,6 +186,49 @@ private final class ScriptedMember: Sendable {
         let sequence = recorder.history.map { $0.primary?.index }
         let changes = sequence.indices.dropFirst().filter { sequence[$0] != sequence[$0 - 1] }
         #expect(changes.map { sequence[$0] }.suffix(2) == [nil, 1])
+        await stop(driver)
+    }
+
+    @Test func `behind a name, dead and mute addresses do not hide the one that answers`() async {
+        let a = ScriptedMember("a", isPrimary: true)
+        let mute = ScriptedServer { peer in while peer.receive(1) != nil {} }
+        let dead = ScriptedServer { _ in }
+        dead.stop()
+        let ports = [dead.port, mute.port, a.rest.port]
+        let resolver = Resolver { host, _ in
+            guard host == "patroni.example" else { return Resolver.systemLookUp(host: host, port: 1) }
+            return .success(
+                ports.compactMap { try? SocketAddress.literal(host: "127.0.0.1", port: $0) })
+        }
+        let recorder = TopologyRecorder()
+        let driver = driver(
+            [a], recorder, seeds: ["http://patroni.example:8008"], resolver: resolver)
+        driver.start()
+        await recorder.wait { $0.primary != nil }
+        await stop(driver)
+    }
+
+    @Test func `a name is looked up again, and members that come and go are followed`() async {
+        let a = ScriptedMember("a", isPrimary: true)
+        let b = ScriptedMember("b", isPrimary: false)
+        let count = LookUps()
+        // At first the name is not there yet, as before a StatefulSet has its first ready pod.
+        let resolver = Resolver { host, _ in
+            guard count.next() > 1 else {
+                return .failure(.unresolvable(host: host, reason: "not yet"))
+            }
+            return Resolver.systemLookUp(host: "127.0.0.1", port: a.rest.port)
+        }
+        let recorder = TopologyRecorder()
+        let driver = driver([a], recorder, seeds: ["http://patroni.example:8008"], resolver: resolver)
+        driver.start()
+        await recorder.wait { $0.nodes.map(\.name) == ["a"] && $0.primary != nil }
+        a.change { $0.members = [a, b].map(\.listing).joined(separator: ",") }
+        await recorder.wait { $0.nodes.count == 2 && $0.nodes[1].exclusion == nil }
+        a.change { $0.members = a.listing }
+        b.change { $0.isUp = false }
+        b.rest.stop()
+        await recorder.wait { $0.nodes.map(\.name) == ["a"] && $0.primary != nil }
         await stop(driver)
     }
 }

@@ -26,6 +26,18 @@ struct ExplainReportTests {
             """)
     }
 
+    @Test func `a text without a statement is said to be one`() {
+        check(
+            "-- nothing",
+            """
+            class: read
+            target: a replica, or the primary if none may
+            reason: it only reads, so any replica may answer it
+            statements: none; the server answers with an empty result
+            pin: none
+            """)
+    }
+
     @Test func `a write says why`() {
         check(
             "/* martlet: replica */ UPDATE t SET a = 1; SELECT 1",

@@ -3,6 +3,7 @@
 
 import argparse
 import fcntl
+import os
 import signal
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from .cluster import PATRONI_VERSIONS, POSTGRES_VERSIONS, Cluster, Settings, home
 from .load import generate_load
-from .ports import DEMO
+from .ports import DEMO, require_free
 from .processes import Failure
 from .proxy import Martlet, create_demo_user
 from .view import watch
@@ -19,9 +20,10 @@ NAME = "demo"
 
 
 def arguments():
-    """What the command line says."""
+    """What the command line says; deploy/local/demo has checked it."""
     parser = argparse.ArgumentParser(prog="deploy/local/demo", add_help=False)
-    parser.add_argument("command", choices=["start", "view", "status", "load", "stop"])
+    commands = ["precheck", "start", "view", "status", "load", "stop"]
+    parser.add_argument("command", choices=commands)
     parser.add_argument("--repository", type=Path)
     parser.add_argument("--detach", action="store_true")
     parser.add_argument("--cluster-only", action="store_true")
@@ -31,10 +33,7 @@ def arguments():
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--writes", type=float, default=10)
     parser.add_argument("--seconds", type=float)
-    chosen = parser.parse_args()
-    if not 1 <= chosen.nodes <= 9:
-        parser.error("--nodes: between 1 and 9")
-    return chosen
+    return parser.parse_args()
 
 
 def say(text):
@@ -42,14 +41,29 @@ def say(text):
     print(f"==> {text}", file=sys.stderr, flush=True)
 
 
-def start(chosen):
-    """Starts all of it; shows it until interrupted, unless it is to be left alone."""
-    held = lock()
+def left_behind():
+    """What an earlier demo left that was not ended properly; fails while one runs."""
     running = Cluster.load(NAME)
     if running and running.etcd.alive:
         raise Failure(
             "the demo runs already: `deploy/local/demo view` shows it, `... stop` ends it"
         )
+    return running
+
+
+def precheck(chosen):
+    """Says before a build of minutes what would prevent the start after it."""
+    held = lock()
+    if not left_behind():
+        require_free(DEMO, chosen.nodes)
+    held.close()
+    return 0
+
+
+def start(chosen):
+    """Starts all of it; shows it until interrupted, unless it is to be left alone."""
+    held = lock()
+    running = left_behind()
     if running:
         say("an earlier demo ended untidily; ending what is left of it")
         stop_all(running)
@@ -193,6 +207,8 @@ def perform(chosen):
         except KeyboardInterrupt:
             pass
         return 0
+    if chosen.command == "precheck":
+        return precheck(chosen)
     return start(chosen) if chosen.command == "start" else stop()
 
 
@@ -211,6 +227,10 @@ def main():
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # `status | head`: nobody reads on, and Python must not complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 if __name__ == "__main__":

@@ -66,9 +66,11 @@ class View:
         self.before = None
         self.largest = 1
         self.colours = sys.stdout.isatty()
+        self.width = 100
 
     def frame(self):
         """The lines of one frame."""
+        self.width = shutil.get_terminal_size((100, 30)).columns
         sample = Sample(self.martlet.url)
         lines = [self._title(sample), ""]
         if sample.topology:
@@ -90,14 +92,11 @@ class View:
         return (
             f"{BOLD}martlet{PLAIN}  {now}   primary {known}"
             f"   timeline {sample.topology.get('timeline')}"
-            f"   {DIM}topology version {sample.topology.get('version')}{PLAIN}"
         )
 
     def _nodes(self, sample):
-        yield (
-            f"{DIM}{'node':6}{'port':>6}  {'role':9}{'state':12}{'lag':>9}{'time':>8}"
-            f"{'servers':>9}{'reads/s':>9}{'writes/s':>9}{PLAIN}"
-        )
+        head = ("node", "port", "role", "state", "lag", "time", "servers", "reads/s", "writes/s")
+        yield f"{DIM}{self._columns(*head)}{PLAIN}"
         servers = sample.metrics.by("martlet_servers", "node")
         nodes = sample.topology["nodes"]
         rates = {}
@@ -111,16 +110,33 @@ class View:
             yield self._node(node, servers.get(node["name"], 0), *rates[node["name"]])
 
     def _node(self, node, servers, reads, writes):
-        primary = node["role"] == "primary"
-        lag = "" if primary else size(node.get("lag_bytes"))
+        replica = node["role"] == "replica"
+        lag = size(node.get("lag_bytes")) if replica else ""
         seconds = node.get("lag_seconds")
-        behind = "" if primary or seconds is None else f"{seconds:.1f} s"
-        colour = GREEN if primary else PLAIN if node.get("eligible") else YELLOW
-        why = "" if primary or node.get("eligible") else f"  {node.get('exclusion') or ''}"
+        behind = f"{seconds:.1f} s" if replica and seconds is not None else ""
+        columns = self._columns(
+            node["name"],
+            node["port"],
+            node["role"],
+            node["state"],
+            lag,
+            behind,
+            f"{servers:.0f}",
+            f"{reads:.0f}",
+            f"{writes:.0f}",
+        )
+        colour = GREEN if node["role"] == "primary" else PLAIN if node["eligible"] else YELLOW
+        why = (node["exclusion"] or "").replace("_", " ") if replica else ""
+        end = bar(reads + writes, self.largest) if reads + writes or not why else why
+        return f"{colour}{columns}  {end}{PLAIN}"
+
+    def _columns(self, node, port, role, state, lag, behind, servers, reads, writes):
+        """One row; a narrow terminal gets what matters most."""
+        if self.width < 82:
+            return f"{node:6}{role:9}{state[:11]:11}{lag:>9}{reads:>9}{writes:>9}"
         return (
-            f"{colour}{node['name']:6}{node['port']:>6}  {node['role']:9}{node['state']:12}"
-            f"{lag:>9}{behind:>8}{servers:>9.0f}{reads:>9.0f}{writes:>9.0f}  "
-            f"{bar(reads + writes, self.largest)}{why}{PLAIN}"
+            f"{node:6}{port:>6}  {role:9}{state[:11]:12}{lag:>9}{behind:>8}"
+            f"{servers:>9}{reads:>9}{writes:>9}"
         )
 
     @staticmethod
@@ -130,9 +146,9 @@ class View:
         held = metrics.sum("martlet_held_units")
         colour = YELLOW if waiting or held else PLAIN
         yield (
-            f"clients {metrics.sum('martlet_clients'):.0f}   "
-            f"{colour}held for a primary {held:.0f}   waiting for a server {waiting:.0f}{PLAIN}"
+            f"clients {metrics.sum('martlet_clients'):.0f}"
             f"   read demand {metrics.sum('martlet_read_demand'):.2f}"
+            f"   {colour}waiting: {held:.0f} for a node, {waiting:.0f} for a server{PLAIN}"
         )
         for title, name in (("re-run", "martlet_retries_total"), ("pinned", "martlet_pins")):
             reasons = {key: value for key, value in metrics.by(name, "reason").items() if value}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ProxyCore
+import Testing
+
+/// The extended protocol: what belongs to an error, to a Flush, to a Sync.
+struct PipelineTests {
+    private let world = World(.test(poolSize: 1))
+
+    @Test func `after a failed prepare up to a Flush the client skips to its Sync`() {
+        let client = world.client()
+        client.send(.parse("SELEC", as: "s"), .describe(statement: "s"), .flush)
+        #expect(client.messages().kinds == "E")
+        client.send(.parse("INSERT INTO t VALUES (1)"), .bind(), .execute())
+        #expect(client.messages().isEmpty)
+        #expect(client.ask(.sync).kinds == "Z")
+        #expect(world.nodes[0].journal.isEmpty)
+        #expect(client.ask(Message.extended("SELECT mine") + [.sync]).rows == ["mine"])
+    }
+
+    @Test func `messages between an error and its Sync are skipped, however they arrive`() {
+        let client = world.client()
+        client.send(Message.extended("SELECT 1/0") + [.flush])
+        #expect(client.messages().kinds == "12TE")
+        client.send(Message.extended("INSERT INTO t VALUES (1)"))
+        client.send(.flush)
+        #expect(client.messages().isEmpty)
+        client.send(.query("INSERT INTO t VALUES (2)"))
+        #expect(client.messages().isEmpty)
+        #expect(client.ask(.sync).kinds == "Z")
+        #expect(world.nodes[0].journal.isEmpty)
+        #expect(client.ask("SELECT mine").rows == ["mine"])
+    }
+
+    @Test func `a Sync that comes while its unit waits for a server is sent after it`() {
+        let first = world.client()
+        first.send(.query("BEGIN"), .query("INSERT INTO t VALUES (1)"))
+        let second = world.client()
+        second.send(Message.extended("INSERT INTO t VALUES (2)") + [.flush])
+        second.send(.sync)
+        #expect(second.messages().isEmpty)
+        first.send(.query("COMMIT"))
+        #expect(second.messages().kinds == "12nCZ")
+        #expect(first.messages().kinds == "CZCZCZ")
+    }
+
+    @Test func `a Sync that comes while settings are replayed is sent after its unit`() {
+        let client = world.client()
+        #expect(client.ask("SET application_name = 'x'").kinds == "SCZ")
+        #expect(client.ask("INSERT INTO t VALUES (0)").kinds == "CZ")
+        let other = world.client()
+        #expect(other.ask("INSERT INTO t VALUES (1)").kinds == "CZ")
+        world["a1"].isDelayed = true
+        client.send(Message.extended("INSERT INTO t VALUES (2)") + [.flush])
+        client.send(.sync)
+        world["a1"].isDelayed = false
+        #expect(client.messages().kinds == "12nCZ")
+    }
+
+    @Test func `a unit that ends in a Flush and gets no server is told so without ReadyForQuery`() {
+        let first = world.client()
+        first.send(.query("BEGIN"), .query("INSERT INTO t VALUES (1)"))
+        let second = world.client()
+        second.send(.parse("INSERT INTO t VALUES (2)"), .describe(statement: ""), .flush)
+        world.pass(.seconds(121))
+        let answer = second.messages()
+        #expect(answer.kinds == "E" && answer.errors == ["53300"])
+        #expect(second.ask(.sync).kinds == "Z")
+    }
+
+    @Test func `a BEGIN that fails before a Flush is an error without ReadyForQuery`() {
+        let client = world.client()
+        world.nodes[0].refusesBegin = true
+        #expect(client.ask("BEGIN").kinds == "CZ")
+        client.send(Message.extended("INSERT INTO t VALUES (1)") + [.flush])
+        let answer = client.messages()
+        #expect(answer.kinds == "E", "\(answer.kinds)")
+        #expect(client.ask(.sync) == [.ready("E")])
+        #expect(client.ask("ROLLBACK") == [.complete("ROLLBACK"), .ready()])
+    }
+}

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PostgresWire
+import ProxyCore
+
+/// A pooler, its clients and a cluster of model servers, without sockets: what a driver does, bytes
+/// by hand and time by parameter.
+///
+/// Bytes towards the pooler lie in inboxes until `run` delivers them, cut as `chunking` says.
+final class World {
+    /// One end of a connection, as the pooler's driver knows it.
+    private struct Socket {
+        let id: ConnectionID
+        let end: End
+        var inbox: [UInt8] = []
+        var isPaused = false
+    }
+
+    enum End {
+        case client(PlayedClient)
+        case server(ModelServer)
+    }
+
+    let pooler: Pooler
+    let ledger = CountingLedger()
+    let nodes = [
+        ModelNode("a", isStandby: false), ModelNode("b", isStandby: true),
+        ModelNode("c", isStandby: true),
+    ]
+    var now = Instant(1_000_000_000_000)
+    var chunking: Chunking
+    /// Whether what one client sends in several steps may arrive as one.
+    var coalesces = false
+    private(set) var servers: [ModelServer] = []
+    private(set) var clients: [PlayedClient] = []
+    private(set) var cancels: [ConnectionID] = []
+    private(set) var log: [LogEvent] = []
+    var trace = Trace()
+    /// Cancel requests stay on their way until `deliverCancels`.
+    var holdsCancels = false
+    /// Servers that are asked for do not come.
+    var refusesConnects = false
+    private var pendingCancels: [(ConnectionID, ModelServer?)] = []
+    private var sockets: [Socket] = []
+    private var lastSender: PlayedClient?
+
+    init(_ policy: ProxyPolicy = .test, chunking: Chunking = Chunking()) {
+        self.chunking = chunking
+        pooler = Pooler(
+            shard: ShardID(0), policy: policy,
+            rules: LoginRules(
+                policy: policy.authentication, processKey: [UInt8](repeating: 1, count: 32)),
+            topology: .test, ledger: ledger, randomSeed: 11, now: now)
+    }
+
+    // MARK: Clients
+
+    /// A client that has logged in.
+    func client(
+        user: String = "app", database: String = "shop", settings: [String] = []
+    ) -> PlayedClient {
+        let client = connect()
+        let pairs = ["user", user, "database", database] + settings
+        let body = Message.int32(196_608) + pairs.flatMap { Array($0.utf8) + [0] } + [0]
+        send(Message.int32(body.count + 4) + body, from: client)
+        run()
+        client.received.removeAll()
+        return client
+    }
+
+    func connect() -> PlayedClient {
+        let id = pooler.accepted(peer: "test", listener: nil, now: now)
+        let client = PlayedClient(id: id, name: "app\(clients.count + 1)", world: self)
+        clients.append(client)
+        sockets.append(Socket(id: id, end: .client(client)))
+        return client
+    }
+
+    func send(_ bytes: [UInt8], from client: PlayedClient) {
+        if let lastSender, lastSender !== client { run() }
+        lastSender = client
+        guard let index = index(of: client.id) else { return }
+        sockets[index].inbox += bytes
+        if !coalesces { run() }
+    }
+
+    func leave(_ client: PlayedClient) {
+        run()
+        drop(client.id, reason: "the client closed the connection")
+        run()
+    }
+
+    // MARK: Servers
+
+    /// The nth back end of a node, counted from one: `b1`.
+    subscript(name: String) -> ModelServer { servers.first { $0.name == name }! }
+
+    func isOpen(_ server: ModelServer) -> Bool { id(of: server) != nil }
+
+    private func id(of server: ModelServer) -> ConnectionID? {
+        sockets.first {
+            if case .server(let other) = $0.end { other === server } else { false }
+        }?.id
+    }
+
+    private func open(_ id: ConnectionID, host: String) {
+        guard !refusesConnects, let node = nodes.first(where: { $0.name == host }) else {
+            pooler.disconnected(id, reason: "connection refused", now: now)
+            return
+        }
+        let count = servers.count { $0.node === node }
+        let server = ModelServer(
+            node: node, name: "\(host)\(count + 1)", processID: servers.count + 1)
+        servers.append(server)
+        sockets.append(Socket(id: id, end: .server(server)))
+        pooler.connected(id, now: now)
+    }
+
+    /// Cancel requests that were held reach their servers.
+    func deliverCancels() {
+        holdsCancels = false
+        run()
+    }
+
+    private func cancelOne() -> Bool {
+        guard !holdsCancels, let (id, server) = pendingCancels.popLast() else { return false }
+        server?.release(cancelled: true)
+        pooler.cancelDelivered(to: id, now: now)
+        return true
+    }
+
+    private func cancel(_ id: ConnectionID, _ packet: [UInt8]) {
+        cancels.append(id)
+        let processID = packet[8..<12].reduce(0) { $0 << 8 | Int($1) }
+        pendingCancels.append((id, servers.first { $0.processID == processID }))
+    }
+
+    // MARK: Time and the cluster
+
+    func pass(_ span: Instant.Span) {
+        run()
+        now = now + span
+        pooler.deadlineReached(now: now)
+        run()
+    }
+
+    func change(_ topology: Topology) {
+        run()
+        pooler.topologyChanged(topology, now: now)
+        run()
+    }
+
+    // MARK: Bytes
+
+    /// Delivers until nothing moves any more.
+    func run() {
+        repeat {
+            performEffects()
+            flush()
+            collect()
+        } while step() || endDying() || cancelOne()
+    }
+
+    /// Delivers one piece of one socket's bytes.
+    private func step() -> Bool {
+        let ready = sockets.indices.filter { !sockets[$0].inbox.isEmpty && !sockets[$0].isPaused }
+        guard let index = chunking.choose(among: ready) else { return false }
+        let count = chunking.count(of: sockets[index].inbox.count)
+        let piece = Array(sockets[index].inbox.prefix(count))
+        sockets[index].inbox.removeFirst(count)
+        feed(piece, from: sockets[index].id)
+        return true
+    }
+
+    private func endDying() -> Bool {
+        for socket in sockets {
+            guard case .server(let server) = socket.end, server.isDying, server.output.isEmpty,
+                socket.inbox.isEmpty
+            else { continue }
+            drop(socket.id, reason: "the peer closed the connection")
+            return true
+        }
+        return false
+    }
+
+    private func feed(_ bytes: [UInt8], from id: ConnectionID) {
+        if let index = index(of: id) { record(bytes, sockets[index].end, isToPooler: true) }
+        var offset = 0
+        while offset < bytes.count, index(of: id) != nil {
+            let rest = bytes.rawSpan.extracting(offset..<bytes.count)
+            let relay = pooler.received(rest, from: id, now: now)
+            precondition(relay.count > 0 && relay.count <= rest.byteCount)
+            if let destination = relay.destination {
+                pooler.append(rest.extracting(first: relay.count), toOutputOf: destination)
+            }
+            performEffects()
+            offset += relay.count
+        }
+    }
+
+    /// What the servers said goes into their inboxes.
+    private func collect() {
+        for index in sockets.indices {
+            guard case .server(let server) = sockets[index].end, !server.isDelayed else {
+                continue
+            }
+            sockets[index].inbox += server.output
+            server.output.removeAll()
+        }
+    }
+
+    private func flush() {
+        while let id = pooler.nextDirty() {
+            deliverOutput(of: id)
+            performEffects()
+        }
+        for client in clients where client.hasBacklog && client.reads {
+            client.hasBacklog = false
+            deliverOutput(of: client.id)
+            performEffects()
+        }
+    }
+
+    private func deliverOutput(of id: ConnectionID) {
+        guard let index = index(of: id) else { return }
+        let end = sockets[index].end
+        if case .client(let client) = end, !client.reads {
+            client.hasBacklog = true
+            return
+        }
+        var bytes: [UInt8] = []
+        pooler.withOutput(of: id) { span in
+            bytes = span.copy(0..<span.byteCount)
+            return span.byteCount
+        }
+        record(bytes, end, isToPooler: false)
+        switch end {
+        case .client(let client): client.receive(bytes)
+        case .server(let server): server.receive(bytes)
+        }
+    }
+
+    private func record(_ bytes: [UInt8], _ end: End, isToPooler: Bool) {
+        switch end {
+        case .client(let client): trace.add(bytes, client: client.name, fromPeer: isToPooler)
+        case .server(let server): trace.add(bytes, server: server.name, fromPeer: isToPooler)
+        }
+    }
+
+    // MARK: Effects
+
+    private func performEffects() {
+        while let effect = pooler.nextEffect() { perform(effect) }
+    }
+
+    private func perform(_ effect: Effect) {
+        switch effect {
+        case .connect(let id, let host, _): open(id, host: host)
+        case .close(let id):
+            deliverOutput(of: id)
+            drop(id, reason: "closed")
+        case .pauseReading(let id): setPaused(id, true)
+        case .resumeReading(let id): setPaused(id, false)
+        case .deliverCancel(let id, _, _, let packet): cancel(id, packet)
+        case .log(let event): log.append(event)
+        case .lookUpSecret, .needCatalogue, .catalogueStale, .doubt, .post, .broadcast, .transfer,
+            .startTLS:
+            break
+        }
+    }
+
+    private func setPaused(_ id: ConnectionID, _ isPaused: Bool) {
+        if let index = index(of: id) { sockets[index].isPaused = isPaused }
+    }
+
+    /// The socket is gone.
+    private func drop(_ id: ConnectionID, reason: String) {
+        guard let index = index(of: id) else { return }
+        switch sockets[index].end {
+        case .client(let client):
+            client.hasEnded = true
+            trace.end(client: client.name)
+        case .server(let server): trace.end(server: server.name)
+        }
+        sockets.remove(at: index)
+        pooler.disconnected(id, reason: reason, now: now)
+    }
+
+    private func index(of id: ConnectionID) -> Int? { sockets.firstIndex { $0.id == id } }
+}
+
+/// A client of the pooler, as a test plays it.
+final class PlayedClient {
+    let id: ConnectionID
+    let name: String
+    /// What it got since it last looked.
+    var received: [UInt8] = []
+    /// It takes what it is sent.
+    var reads = true
+    var hasBacklog = false
+    var hasEnded = false
+    private unowned let world: World
+
+    init(id: ConnectionID, name: String, world: World) {
+        self.id = id
+        self.name = name
+        self.world = world
+    }
+
+    func send(_ messages: Message...) { send(messages) }
+    func send(_ messages: [Message]) { world.send(messages.bytes, from: self) }
+    func send(bytes: [UInt8]) { world.send(bytes, from: self) }
+
+    func receive(_ bytes: [UInt8]) { received += bytes }
+
+    /// Everything that arrived since the last call.
+    func messages() -> [Message] {
+        world.run()
+        return Message.take(from: &received)
+    }
+
+    /// Sends and gives the answers.
+    func ask(_ messages: Message...) -> [Message] { ask(messages) }
+
+    func ask(_ messages: [Message]) -> [Message] {
+        send(messages)
+        return self.messages()
+    }
+
+    /// One statement of the simple protocol.
+    func ask(_ text: String) -> [Message] { ask(.query(text)) }
+
+    func leave() { world.leave(self) }
+}
+
+/// How the bytes of a connection are cut on their way to the pooler.
+struct Chunking {
+    enum Cut { case whole, single, random }
+
+    let cut: Cut
+    private var generator: SplitMix64
+
+    init(_ cut: Cut = .whole, seed: UInt64 = 0) {
+        self.cut = cut
+        generator = SplitMix64(seed: seed)
+    }
+
+    mutating func choose(among indices: [Int]) -> Int? {
+        cut == .random ? indices.randomElement(using: &generator) : indices.first
+    }
+
+    mutating func count(of available: Int) -> Int {
+        switch cut {
+        case .whole: available
+        case .single: 1
+        // Mostly small pieces, now and then everything.
+        case .random where Int.random(in: 0..<8, using: &generator) == 0: available
+        case .random: Int.random(in: 1...min(available, 40), using: &generator)
+        }
+    }
+}
+
+/// Slots for servers, counted; one shard, so that nobody else waits.
+///
+// One test's world owns it and is confined to that test.
+final class CountingLedger: ServerLedger, @unchecked Sendable {
+    private(set) var servers: [PoolKey: Int] = [:]
+    private(set) var clients = 0
+
+    func acquire(_ pool: PoolKey, size: Int, perNode: Int) -> SlotVerdict {
+        if servers[pool, default: 0] >= size { return .poolFull }
+        let onNode = servers.filter { $0.key.node == pool.node }.values.reduce(0, +)
+        if onNode >= perNode { return .nodeFull }
+        servers[pool, default: 0] += 1
+        return .granted
+    }
+
+    func release(_ pool: PoolKey) { servers[pool, default: 0] -= 1 }
+    func setWaiting(_ pool: PoolKey, shard: ShardID, since: Instant?) {}
+    func longerWaiting(_ pool: PoolKey, than since: Instant?, shard: ShardID) -> ShardID? { nil }
+
+    func acquireClient(maximum: Int) -> Bool {
+        guard clients < maximum else { return false }
+        clients += 1
+        return true
+    }
+
+    func releaseClient() { clients -= 1 }
+    func acquireClient(ofUser user: String, maximum: Int) -> Bool { true }
+    func releaseClient(ofUser user: String) {}
+}
+
+extension ProxyPolicy {
+    /// Nobody is asked for a password.
+    static var test: ProxyPolicy { test(poolSize: 20) }
+
+    static func test(poolSize: Int) -> ProxyPolicy {
+        var policy = ProxyPolicy()
+        policy.authentication.method = .trust
+        policy.pools.standard.size = poolSize
+        return policy
+    }
+}
+
+extension Topology {
+    /// A primary `a` and replicas `b` and `c`.
+    static var test: Topology {
+        var topology = Topology()
+        topology.timeline = 1
+        topology.primary = NodeID(0)
+        topology.version = 1
+        for (index, name) in ["a", "b", "c"].enumerated() {
+            var node = Node(
+                id: NodeID(index), name: name, host: name, port: 5432,
+                role: index == 0 ? .primary : .replica)
+            node.state = "running"
+            node.timeline = 1
+            node.exclusion = index == 0 ? .notReplica : nil
+            node.weight = index == 0 ? 0 : 1
+            node.lagTime = .zero
+            topology.nodes.append(node)
+        }
+        return topology
+    }
+}
