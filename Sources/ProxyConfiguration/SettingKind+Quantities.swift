@@ -98,10 +98,15 @@ extension SettingKind where Value == Instant.Span {
     Quantity.time.format(span.nanoseconds)
 }
 
+/// A number of bytes as the configuration writes it, such as `16MB`.
+func formatSize(_ bytes: some BinaryInteger) -> String {
+    Quantity.size.format(UInt64(bytes))
+}
+
 extension SettingKind where Value: BinaryInteger {
     /// A number of bytes within bounds.
     static func size(_ range: ClosedRange<UInt64>) -> Self {
-        scalar("size", write: { Quantity.size.format(UInt64($0)) }) { text in
+        scalar("size", write: { formatSize($0) }) { text in
             Quantity.size.parse(text, in: range).map { Value($0) }
         }
     }

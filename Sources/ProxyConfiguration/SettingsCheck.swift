@@ -241,7 +241,13 @@ struct SettingsCheck {
             ("limits.statement", limits.statement),
             ("limits.startup_packet", limits.startupPacket),
         ] where value > limits.message {
-            report(path, "\(value)B is more than limits.message (\(limits.message)B)")
+            let (part, whole) = (formatSize(value), formatSize(limits.message))
+            // Blame the one that was written.
+            if origins[path] == nil {
+                report("limits.message", "\(whole) is less than \(path) (\(part))", "lower that, too")
+            } else {
+                report(path, "\(part) is more than limits.message (\(whole))")
+            }
         }
     }
 

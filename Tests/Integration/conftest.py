@@ -84,7 +84,8 @@ def martlet(cluster):
     one = Martlet(cluster, binary())
     one.stop()
     one.create_account()
-    one.write_configuration()
+    # On a slow day a failover takes longer than the 30 s that a write waits by default.
+    one.write_configuration({"routing": {"hold_timeout": "2min"}})
     one.start()
     endpoint = Endpoint(cluster, one)
     try:

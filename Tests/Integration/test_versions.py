@@ -43,8 +43,10 @@ def other(request, martlet):
 def test_routing(other):
     replicas = {other.cluster.port_of(name) for name in other.cluster.replicas()}
     primary = other.cluster.port_of(other.cluster.primary())
+    with other.clients(30) as readers:
+        # A session that reads without a pause stays on one replica.
+        assert {where(reader) for reader in readers} == replicas
     with other.connect() as reader, other.connect() as writer:
-        assert {where(reader) for _ in range(30)} == replicas
         assert value(writer, "INSERT INTO journal VALUES (1, 1) RETURNING port") == primary
         with writer.transaction():
             assert where(writer) == primary

@@ -113,9 +113,17 @@ struct ConfigurationConflictTests {
                 write name or schema.name
                 martlet.yaml:4:11: authentication.lookup: is false and there are no \
                 authentication.users; nobody could log in; name users or allow the look-up
-                martlet.yaml: limits.held_messages: 1048576B is more than limits.message (8192B)
-                martlet.yaml: limits.startup_packet: 10000B is more than limits.message (8192B)
+                martlet.yaml:7:19: limits.message: 8kB is less than limits.held_messages (1MB); \
+                lower that, too
+                martlet.yaml:7:19: limits.message: 8kB is less than limits.statement (16MB); \
+                lower that, too
+                martlet.yaml:7:19: limits.message: 8kB is less than limits.startup_packet \
+                (10000B); lower that, too
                 """)
+        expect(
+            "limits: {message: 32MB, held_messages: 64MB}",
+            fails: "martlet.yaml:3:40: limits.held_messages: 64MB is more than limits.message "
+                + "(32MB)")
         expect(
             "authentication: {lookup_function: user_secret}",
             fails: "martlet.yaml:3:35: authentication.lookup_function: 'user_secret' is not a "

@@ -34,7 +34,7 @@ extension Pooler {
         let unitIsOpen = client.unit.phase == .running && !client.unit.isComplete
         let effects = client.pendingEffects.union(client.unit.effects)
         // A read is of no use to anybody now; what a transaction did is rolled back in any case.
-        let mayCancel = client.unit.countsAsRead || client.unit.destination == .replica
+        let mayCancel = client.server.map { isRead(client, on: $0) } ?? false
             || client.status != .idle && !client.unit.mayCommit
         finishUnit(client, now: now)
         client.inbound.removeAll()

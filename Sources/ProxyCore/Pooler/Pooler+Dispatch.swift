@@ -19,6 +19,8 @@ extension Pooler {
         }
         if let server = client.server {
             client.unit.node = server.key.node
+            client.unit.runsOnReplica = server.isInRecovery == true
+            countAsRead(client, client.unit.runsOnReplica, now: now)
             prepare(client, on: server, now: now)
         } else {
             client.unit.isRerunnable = client.unit.isComplete

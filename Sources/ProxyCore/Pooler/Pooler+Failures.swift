@@ -175,8 +175,8 @@ extension Pooler {
         _ client: ClientSession, _ server: ServerConnection, now: Instant
     ) {
         let isShutdown = Refusal.isShutdown(server.lastWords) && !client.unit.sawCompletion
-        let isRead = client.unit.countsAsRead || client.unit.destination == .replica
-        let begins = client.deferredBegin != nil
+        let isRead = isRead(client, on: server)
+        let begins = client.deferredBegin != nil && !client.unit.mayCommit
         let mayRun = client.unit.isRerunnable && client.unit.isHoldingBack
             && client.unit.attempts < Self.mostAttempts && !server.isDistrusted
         if mayRun && (isRead || begins || isShutdown && !client.unit.containsTransactionControl) {
@@ -184,13 +184,14 @@ extension Pooler {
             counters.retries.count(isShutdown ? .serverShutdown : .replicaLost)
             return runAgain(client, avoiding: isRead ? server.key.node : nil, now: now)
         }
-        let inTransaction = client.status != .idle || begins
+        let inTransaction = client.status != .idle
         if inTransaction && (isShutdown || !client.unit.mayCommit) {
             counters.errors.count(.transactionLost)
             client.aborted = .told
             return fail(client, .transactionLost, now: now)
         }
         client.status = .idle
+        client.deferredBegin = nil
         if isRead || isShutdown {
             return fail(
                 client,
@@ -201,6 +202,14 @@ extension Pooler {
         }
         counters.errors.count(.outcomeUnknown)
         fail(client, .outcomeUnknown, now: now)
+    }
+
+    /// Whether a unit changes nothing. A COMMIT may run anywhere, but what it ends has changed
+    /// something, unless its server cannot.
+    func isRead(_ client: ClientSession, on server: ServerConnection) -> Bool {
+        if server.isInRecovery == true { return true }
+        let unit = client.unit
+        return !unit.mayCommit && (unit.countsAsRead || unit.destination == .replica)
     }
 
     /// Errors that end a session by their meaning: its timeouts.

@@ -134,10 +134,12 @@ extension Pooler {
                 client.unit.isComplete = true
                 return .ready
             case FrontendKind.sync:
+                guard header.bodyCount == 0 else { throw WireError.invalid }
                 client.unit.gathered = end
                 client.unit.isComplete = true
                 return .ready
             case FrontendKind.flush:
+                guard header.bodyCount == 0 else { throw WireError.invalid }
                 client.unit.gathered = end
                 return lookAtFlush(client)
             case FrontendKind.terminate:
@@ -185,6 +187,10 @@ extension Pooler {
         let message = try Bind(bodyPrefix: bytes)
         client.unit.executes = true
         add(statement: bytes.extracting(message.statement), to: client)
+        if !client.unit.effects.isDisjoint(with: [.settings, .opaque]) {
+            // `set_config($1, $2, false)`
+            CustomNames.collect(from: bytes, into: &client.customNames)
+        }
     }
 
     private func lookAtTarget(

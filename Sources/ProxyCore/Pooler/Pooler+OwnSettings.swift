@@ -101,6 +101,8 @@ extension Pooler {
     func adoptOwn(
         from settings: inout [String: String], _ client: ClientSession, now: Instant
     ) {
+        if client.pendingResets >= .all { client.own = client.ownAtStart }
+        if client.pendingResets == .session { client.position.reset() }
         for name in OwnSettings.names {
             // Empty is what remains of a name that was reset.
             guard let value = settings.removeValue(forKey: name), !value.isEmpty else { continue }

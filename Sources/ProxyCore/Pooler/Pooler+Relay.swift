@@ -34,7 +34,14 @@ extension Pooler {
         guard server.passingIsVisible, let client = server.client else {
             return Relay(count: count)
         }
-        return deliver(bytes.extracting(0..<count), to: client)
+        let part = bytes.extracting(0..<count)
+        if server.passing == 0 && server.replies.first?.audience == .made {
+            // What is made here comes after it, so that it must be in the output first.
+            send(part, to: client)
+            resolveMade(server, client)
+            return Relay(count: count)
+        }
+        return deliver(part, to: client)
     }
 
     /// Adds what is missing of the message that came in part, and deals with it when it is whole.

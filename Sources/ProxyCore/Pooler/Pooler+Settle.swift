@@ -30,6 +30,7 @@ extension Pooler {
             }
             client.pendingEffects = []
             client.pendingSchemaChange = false
+            client.pendingResets = .nothing
         }
         let span = now - client.unit.startedAt
         if client.unit.countsAsRead {
@@ -132,8 +133,7 @@ extension Pooler {
         server.applied = found
         var wanted = findings.settings
         adoptOwn(from: &wanted, client, now: now)
-        // What the startup packet set comes back when it is reset (manual: RESET).
-        for entry in client.startup.entries where wanted[entry.name] == nil {
+        for entry in client.startup.entries where isReset(entry.name, to: wanted, client) {
             wanted[entry.name] = entry.value
         }
         let settings = ParameterSet(wanted)
@@ -148,6 +148,16 @@ extension Pooler {
         }
         // Something deallocated all that there was: the client's own statements are meant too.
         if before > 0 && server.prepared.isEmpty { client.statements.removeAll() }
+    }
+
+    /// Whether a setting of the startup packet has been reset, so that its value comes back (manual:
+    /// RESET). A name with a dot is then empty and not gone, and empty could be its value, too.
+    private func isReset(
+        _ name: String, to found: [String: String], _ client: ClientSession
+    ) -> Bool {
+        guard let value = found[name] else { return true }
+        return value.isEmpty && client.pendingResets > .nothing && name.contains(".")
+            && client.settings[name] != ""
     }
 
     private func pin(_ client: ClientSession, _ pins: Set<Pin>) {

@@ -247,6 +247,7 @@ extension Pooler {
     private func notePending(_ client: ClientSession) {
         guard client.unit.executes else { return }
         client.pendingEffects.formUnion(client.unit.effects)
+        client.pendingResets = max(client.pendingResets, client.unit.resets)
         client.pendingSchemaChange = client.pendingSchemaChange || client.unit.changesSchema
     }
 }

@@ -115,7 +115,7 @@ package struct SessionPosition: Equatable, Sendable {
         case .nothing: break
         case .primary: return false
         case .replica(let id, let moment):
-            return id == node.id && node.positions.isContinuous(since: moment)
+            guard id == node.id, node.positions.isContinuous(since: moment) else { return false }
         }
         guard let newest = node.positions.newest else { return false }
         return newest.position >= floor.position

@@ -88,6 +88,7 @@ package final class ClientSession {
     /// Effects of the open transaction so far.
     package var pendingEffects: SessionEffects = []
     package var pendingSchemaChange = false
+    package var pendingResets = UnitOfWork.Resets.nothing
     package var aborted = Aborted.no
     /// An error was reported in the extended protocol: ignore everything up to Sync.
     package var skipsUntilSync = false

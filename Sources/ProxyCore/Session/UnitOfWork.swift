@@ -34,6 +34,8 @@ package struct UnitOfWork {
     /// A statement was parsed, bound or described; one of these is a transaction or session command.
     package var usesStatement = false
     package var hasCommand = false
+    /// `RESET` of anything, or `DISCARD ALL`, alone in its text.
+    package var resets = Resets.nothing
     /// The last command tag was ROLLBACK.
     package var wasRolledBack = false
     /// Anything but Parse, Describe and Close of statements was asked.
@@ -89,6 +91,9 @@ package struct UnitOfWork {
     /// It parses, describes and closes statements, and is wholly there.
     package var onlyPrepares: Bool { usesStatement && !executes && isComplete }
 
+    /// What a command sets back to what the startup packet said.
+    package enum Resets: Comparable, Sendable { case nothing, one, all, session }
+
     /// One statement of the simple protocol and what it commands.
     package struct SingleStatement {
         /// The text's place in `inbound`.
@@ -118,6 +123,12 @@ package struct UnitOfWork {
         if parses.isEmpty && self.shape == 0 { self.shape = shape }
         usesStatement = true
         hasCommand = hasCommand || statement.control != .none || statement.command != .none
+        switch statement.command {
+        case .reset: resets = max(resets, .one)
+        case .resetAll: resets = max(resets, .all)
+        case .discardAll: resets = .session
+        default: break
+        }
         hint = hint ?? statement.hint
         effects.formUnion(statement.effects)
         changesSchema = changesSchema || statement.changesSchema

@@ -27,9 +27,17 @@ package struct HTTPLimits: Equatable, Sendable {
 }
 
 /// Why the endpoint cannot start.
-package enum HTTPEndpointFault: Error, Equatable {
+package enum HTTPEndpointFault: Error, Equatable, CustomStringConvertible {
     case unresolvable(host: String, reason: String)
     case unavailable(address: String, reason: String)
+
+    /// As the other listeners word it.
+    package var description: String {
+        switch self {
+        case .unresolvable(let host, let reason): "cannot resolve \(host): \(reason)"
+        case .unavailable(_, let reason): "bind: \(reason)"
+        }
+    }
 }
 
 /// A small HTTP/1.1 server for operators and their tools.

@@ -76,11 +76,17 @@ package final class Log: Sendable {
         if let crowd { tellLater(crowd) }
     }
 
+    /// Told in the order of the log, not of what it tells.
+    private func appendNow(_ line: LogLine) {
+        var line = line
+        line.time = Self.now
+        append(line)
+    }
+
     private func tellLater(_ crowd: String) {
         queue.asyncAfter(deadline: .now() + .milliseconds(crowdMilliseconds)) { [weak self] in
-            guard let self, var line = state.withLock({ $0.crowds.rest(of: crowd) }) else { return }
-            line.time = Self.now
-            append(line)
+            guard let self, let line = state.withLock({ $0.crowds.rest(of: crowd) }) else { return }
+            appendNow(line)
             tellLater(crowd)
         }
     }
@@ -98,7 +104,7 @@ package final class Log: Sendable {
 
     /// Waits until what was queued is written, but not for ever: nobody may be reading.
     package func flush(milliseconds: Int = 2000) {
-        state.withLock { $0.crowds.everything() }.forEach { append($0) }
+        state.withLock { $0.crowds.everything() }.forEach { appendNow($0) }
         let done = DispatchSemaphore(value: 0)
         queue.async { done.signal() }
         _ = done.wait(timeout: .now() + .milliseconds(milliseconds))

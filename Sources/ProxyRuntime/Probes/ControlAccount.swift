@@ -67,18 +67,30 @@ package enum ControlFault: Error, Equatable, Sendable {
         case .refused(let sqlState, let message):
             // Shut down by an operator, crashed, starting: the server is not there for anybody.
             ["57P01", "57P02", "57P03"].contains(sqlState)
-                ? .down(message) : .rejected("\(sqlState) \(message)")
+                ? .down(message) : .rejected(words)
         }
     }
 
-    /// For a log line.
+    /// For a log line: of a refusal the server's own words, without libpq's on the way there.
     package var words: String {
         switch self {
         case .lost(let reason): reason
-        case .refused(let sqlState, let message): "\(sqlState): \(message)"
+        case .refused(let sqlState, let message):
+            "\(sqlState): " + Self.ownWords(message, after: "FATAL:  \(sqlState): ")
         case .timeout: "no answer in time"
         case .closed: "closed"
         }
+    }
+
+    /// What follows the last `mark`: libpq lists all that it tried.
+    private static func ownWords(_ message: String, after mark: String) -> Substring {
+        var words = message[...]
+        var rest = words
+        while !rest.isEmpty {
+            if rest.hasPrefix(mark) { words = rest.dropFirst(mark.count) }
+            rest.removeFirst()
+        }
+        return words
     }
 }
 

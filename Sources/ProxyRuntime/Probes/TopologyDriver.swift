@@ -154,7 +154,7 @@ package final class TopologyDriver: @unchecked Sendable {
         case .wait: return
         case .found(let report):
             if faults.ended(url) {
-                logger.info("members can be asked for again", metadata: ["url": "\(url)"])
+                logger.info("Patroni tells the members again", metadata: ["url": "\(url)"])
             }
             happened(.discovered(report))
         case .failed(let reason): undiscovered(url, reason)
@@ -164,7 +164,7 @@ package final class TopologyDriver: @unchecked Sendable {
     private func undiscovered(_ url: String, _ reason: String) {
         if faults.failed(url, reason) {
             logger.warning(
-                "members cannot be asked for", metadata: ["url": "\(url)", "reason": "\(reason)"])
+                "Patroni does not tell the members", metadata: ["url": "\(url)", "reason": "\(reason)"])
         }
         happened(.discoveryFailed)
     }

@@ -106,7 +106,7 @@ struct ClusterProbe: Sendable {
         let function = configuration.lookupFunction
         let answer = await ask(host, port, CheckQuery.text, CheckQuery.parameters(function))
         switch answer {
-        case .failure(let fault): return .failed(Self.words(fault))
+        case .failure(let fault): return .failed(fault.words)
         case .success(let answer):
             let times = Self.wallClock(of: answer)
             guard let row = answer.rows.first,
@@ -115,7 +115,7 @@ struct ClusterProbe: Sendable {
             if case .callable = facts.lookup, !facts.mayReadSecrets,
                 case .failure(let fault) = await ask(host, port, CheckQuery.call(function), [])
             {
-                facts.lookup = .broken(Self.words(fault))
+                facts.lookup = .broken(fault.words)
             }
             return .answer(facts)
         }
@@ -127,14 +127,6 @@ struct ClusterProbe: Sendable {
         await questions.ask(
             host: host, port: port, account: account, text, parameters,
             timeout: configuration.policy.pools.connectTimeout)
-    }
-
-    /// The server's own words, without libpq's on the way there.
-    static func words(_ fault: ControlFault) -> String {
-        guard case .refused(let sqlState, let message) = fault else { return fault.words }
-        let mark = "FATAL:  \(sqlState): "
-        guard let own = message.range(of: mark, options: .backwards) else { return fault.words }
-        return "\(sqlState): \(message[own.upperBound...])"
     }
 
     /// When the question was sent and the answer here, in seconds since 1970.

@@ -31,7 +31,7 @@ struct CatalogueProbe: Sendable {
         switch answer {
         case .success(let answer): return catalogue(answer.rows)
         case .failure(let fault):
-            throw Failure(description: "\(member.name): \(ClusterProbe.words(fault))")
+            throw Failure(description: "\(member.name): \(fault.words)")
         }
     }
 

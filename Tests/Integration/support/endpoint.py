@@ -81,7 +81,8 @@ class Endpoint:
 
     def log(self):
         """Everything that it has logged."""
-        return self.martlet.process.log.read_text(errors="replace")
+        process = self.martlet.process
+        return process.log.read_bytes()[process.log_start:].decode(errors="replace")
 
     def resident_bytes(self):
         """Its resident memory."""

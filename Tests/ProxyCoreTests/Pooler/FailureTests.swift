@@ -14,7 +14,7 @@ struct FailureTests {
         let other = world.client()
         #expect(other.ask("INSERT INTO t VALUES (0)").kinds == "CZ")
         // It takes the settings, and not the statement.
-        world["a1"].refusesStatements = true
+        world["a1"].diesAt = ("INSERT", "57P01")
         client.send(.query("INSERT INTO t VALUES (1)"))
         #expect(client.messages().kinds == "CZ")
         #expect(world.nodes[0].journal == ["INSERT INTO t VALUES (0)", "INSERT INTO t VALUES (1)"])

@@ -85,6 +85,7 @@ extension ModelServer {
     private func write(_ text: String) -> Outcome {
         if isReadOnly { return refuse(Self.command(text)) }
         written.append(text)
+        if text.hasPrefix("CREATE TEMP") { hasTemporaryTable = true }
         let tag = Self.command(text) == "INSERT" ? "INSERT 0 1" : Self.command(text)
         return .done(columns: nil, rows: [], tag: tag)
     }
@@ -118,6 +119,9 @@ extension ModelServer {
         if text.contains("NOT from_sql") {
             rows.append(["n", "", ""])
             rows += prepared.keys.filter { !$0.isEmpty }.sorted().map { ["n", $0, ""] }
+        }
+        if hasTemporaryTable && text.contains("pg_my_temp_schema") {
+            rows.append(["p", "temporary objects", ""])
         }
         return .done(columns: ["a", "b", "c"], rows: rows, tag: "SELECT \(rows.count)")
     }

@@ -18,8 +18,9 @@ final class ModelServer {
     var output: [UInt8] = []
     /// It says nothing of its own accord.
     var isMute = false
-    /// It takes settings, and ends at anything else: the administrator shuts it down.
-    var refusesStatements = false
+    /// At a statement that begins with this it dies: before it, with these last words, or after it
+    /// and without any.
+    var diesAt: (text: String, sqlState: String?)?
     /// What it says stays on its way.
     var isDelayed = false
     /// Its end of the socket closes when what it said is delivered.
@@ -29,6 +30,7 @@ final class ModelServer {
     /// What the transaction has written so far; the node's once it commits.
     var written: [String] = []
     var settings: [String: String] = [:]
+    var hasTemporaryTable = false
     /// The settings at the beginning of the transaction.
     var settingsBefore: [String: String]?
     var prepared: [String: String] = [:]
@@ -39,7 +41,7 @@ final class ModelServer {
     /// A statement that runs until it is released or cancelled.
     private(set) var isBusy = false
     /// In COPY FROM STDIN: the rest of the Query's statements, or nil in the extended protocol.
-    private var copyIn: (rest: [String]?, rows: Int)?
+    private var copyIn: (rest: [String]?, lines: [String])?
 
     init(node: ModelNode, name: String, processID: Int) {
         self.node = node
@@ -53,12 +55,10 @@ final class ModelServer {
     func say(_ messages: Message...) { output += messages.bytes }
 
     /// Ends with a FATAL error, as at a shutdown, or without a word.
-    func die(_ sqlState: String? = nil, _ words: String = "terminating connection") {
-        if let sqlState { say(.error(sqlState, words, severity: "FATAL")) }
+    func die(_ sqlState: String? = nil) {
+        if let sqlState { say(.error(sqlState, "terminating connection", severity: "FATAL")) }
         isDying = true
     }
-
-    func forgetHeard() { heard.removeAll() }
 
     /// Whether the last message it got is not whole.
     var isTorn: Bool { !input.isEmpty }
@@ -107,8 +107,14 @@ final class ModelServer {
     }
 
     private func handle(_ message: Message) {
-        if refusesStatements && !message.strings()[0].contains("set_config(") {
-            return die("57P01", "terminating connection due to administrator command")
+        if let diesAt, "QP".contains(message.kind),
+            message.strings().prefix(2).contains(where: { $0.hasPrefix(diesAt.text) }) {
+            if diesAt.sqlState == nil {
+                // Whether it did it before it died, nobody knows: it did.
+                runAll(Self.split(message.strings()[0]))
+                output.removeAll()
+            }
+            return die(diesAt.sqlState)
         }
         if copyIn != nil { return copy(message) }
         if skipsUntilSync && message.kind != "S" && message.kind != "X" { return }
@@ -175,7 +181,7 @@ final class ModelServer {
                 rows.forEach { say(.row($0)) }
                 say(.complete(tag))
             case .copyIn:
-                copyIn = (Array(rest), 0)
+                copyIn = (Array(rest), [])
                 return say(.copyIn)
             case .copyOut(let lines): copyOut(lines)
             case .failed(let sqlState, let words):
@@ -265,9 +271,9 @@ final class ModelServer {
                 return say(.portalSuspended)
             }
             left.forEach { say(.row($0)) }
-            say(.complete(tag))
+            say(.complete(portal.sent == 0 ? tag : "SELECT \(left.count)"))
         case .copyIn:
-            copyIn = (nil, 0)
+            copyIn = (nil, [])
             say(.copyIn)
         case .copyOut(let lines): copyOut(lines)
         case .failed(let sqlState, let words): failExtended(sqlState, words)
@@ -283,11 +289,11 @@ final class ModelServer {
         switch message.kind {
         case "d" where message.strings()[0].hasPrefix("wrong"):
             endCopy("22P02", "invalid input syntax")
-        case "d": copyIn?.rows += 1
+        case "d": copyIn?.lines.append(message.strings()[0].filter { $0 != "\n" })
         case "c":
             copyIn = nil
-            written.append("COPY \(copying.rows)")
-            say(.complete("COPY \(copying.rows)"))
+            written.append((["COPY"] + copying.lines).joined(separator: " "))
+            say(.complete("COPY \(copying.lines.count)"))
             if let rest = copying.rest { runAllOrFinish(rest) }
         case "f": endCopy("57014", "COPY from stdin failed: \(message.strings()[0])")
         case "S", "H": break

@@ -56,7 +56,7 @@ struct PassingTests {
         client.send(.query("COPY t FROM STDIN"), .copyData("1\n"), .copyData("2\n"), .copyDone)
         let answer = client.messages()
         #expect(answer.kinds == "GCZ")
-        #expect(world.nodes[0].journal == ["COPY 2"])
+        #expect(world.nodes[0].journal == ["COPY 1 2"])
     }
 
     @Test func `COPY data after a failed COPY is dropped as it comes`() {

@@ -61,7 +61,8 @@ struct PipelineTests {
         let first = world.client()
         first.send(.query("BEGIN"), .query("INSERT INTO t VALUES (1)"))
         let second = world.client()
-        second.send(.parse("INSERT INTO t VALUES (2)"), .describe(statement: ""), .flush)
+        second.send(
+            .parse("/* martlet: primary */ SELECT 1"), .describe(statement: ""), .flush)
         world.pass(.seconds(121))
         let answer = second.messages()
         #expect(answer.kinds == "E" && answer.errors == ["53300"])

@@ -21,6 +21,10 @@ struct Trace {
         add(bytes, Self.padded("        \(head)"), isFrontend: !fromPeer)
     }
 
+    mutating func begin(server name: String) {
+        note(Self.padded("        martlet -- \(name)") + "connected")
+    }
+
     mutating func end(client name: String) { note(Self.padded("\(name) -- martlet") + "closed") }
     mutating func end(server name: String) {
         note(Self.padded("        martlet -- \(name)") + "closed")
@@ -31,11 +35,12 @@ struct Trace {
     private mutating func add(_ bytes: [UInt8], _ head: String, isFrontend: Bool) {
         guard isOn else { return }
         var stream = partial[head, default: []] + bytes
-        if isFrontend && head.hasPrefix(" ") && stream.starts(with: [0, 0]) {
-            // The only message without a type byte.
-            note(head + "StartupMessage")
+        if isFrontend && stream.starts(with: [0, 0]) {
+            // The only messages without a type byte.
+            note(head + (stream.count == 8 ? "SSLRequest" : stream.count == 16 ? "CancelRequest" : "StartupMessage"))
             return
         }
+        if stream == [UInt8(ascii: "N")] { return note(head + "N") }
         for message in Message.take(from: &stream) {
             note(head + (isFrontend ? message.asFrontend : message.asBackend))
         }

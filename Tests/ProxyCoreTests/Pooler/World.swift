@@ -60,14 +60,20 @@ final class World {
         user: String = "app", database: String = "shop", settings: [String] = []
     ) -> PlayedClient {
         let client = connect()
-        let pairs = ["user", user, "database", database] + settings
-        let body = Message.int32(196_608) + pairs.flatMap { Array($0.utf8) + [0] } + [0]
-        send(Message.int32(body.count + 4) + body, from: client)
-        run()
-        client.received.removeAll()
+        let wasOn = trace.isOn
+        trace.isOn = false
+        client.send(bytes: Self.startupPacket(["user", user, "database", database] + settings))
+        client.key = client.messages().first { $0.kind == "K" }?.body ?? []
+        trace.isOn = wasOn
         return client
     }
 
+    static func startupPacket(_ pairs: [String]) -> [UInt8] {
+        let body = Message.int32(196_608) + pairs.flatMap { Array($0.utf8) + [0] } + [0]
+        return Message.int32(body.count + 4) + body
+    }
+
+    /// One that has only connected.
     func connect() -> PlayedClient {
         let id = pooler.accepted(peer: "test", listener: nil, now: now)
         let client = PlayedClient(id: id, name: "app\(clients.count + 1)", world: self)
@@ -79,9 +85,19 @@ final class World {
     func send(_ bytes: [UInt8], from client: PlayedClient) {
         if let lastSender, lastSender !== client { run() }
         lastSender = client
-        guard let index = index(of: client.id) else { return }
-        sockets[index].inbox += bytes
+        post(bytes, from: client)
         if !coalesces { run() }
+    }
+
+    /// Leaves bytes on their way.
+    func post(_ bytes: [UInt8], from client: PlayedClient) {
+        if let index = index(of: client.id) { sockets[index].inbox += bytes }
+    }
+
+    /// Asks on a connection of its own to cancel what a client does.
+    func requestCancel(of client: PlayedClient) {
+        connect().send(bytes: Message.int32(16) + Message.int32(80_877_102) + client.key)
+        run()
     }
 
     func leave(_ client: PlayedClient) {
@@ -93,9 +109,24 @@ final class World {
     // MARK: Servers
 
     /// The nth back end of a node, counted from one: `b1`.
-    subscript(name: String) -> ModelServer { servers.first { $0.name == name }! }
+    subscript(name: String) -> ModelServer {
+        run()
+        return servers.first { $0.name == name }!
+    }
+
+    /// The one that the first client logged in by.
+    var firstServer: ModelServer {
+        run()
+        return servers[0]
+    }
 
     func isOpen(_ server: ModelServer) -> Bool { id(of: server) != nil }
+
+    /// Its machine is gone, and what it said last with it.
+    func cut(_ server: ModelServer) {
+        server.output.removeAll()
+        if let id = id(of: server) { drop(id, reason: "connection reset") }
+    }
 
     private func id(of server: ModelServer) -> ConnectionID? {
         sockets.first {
@@ -112,6 +143,7 @@ final class World {
         let server = ModelServer(
             node: node, name: "\(host)\(count + 1)", processID: servers.count + 1)
         servers.append(server)
+        trace.begin(server: server.name)
         sockets.append(Socket(id: id, end: .server(server)))
         pooler.connected(id, now: now)
     }
@@ -131,6 +163,7 @@ final class World {
 
     private func cancel(_ id: ConnectionID, _ packet: [UInt8]) {
         cancels.append(id)
+        trace.note("        martlet => cancel request")
         let processID = packet[8..<12].reduce(0) { $0 << 8 | Int($1) }
         pendingCancels.append((id, servers.first { $0.processID == processID }))
     }
@@ -139,13 +172,25 @@ final class World {
 
     func pass(_ span: Instant.Span) {
         run()
-        now = now + span
-        pooler.deadlineReached(now: now)
-        run()
+        pass(span, in: .max)
     }
 
+    /// Time passes while bytes are on their way, of which so many pieces arrive.
+    func pass(_ span: Instant.Span, in steps: Int) {
+        now = now + span
+        pooler.deadlineReached(now: now)
+        runPart(steps: steps)
+    }
+
+    /// Another node is the primary now, or none.
     func change(_ topology: Topology) {
         run()
+        for (index, node) in nodes.enumerated() where topology.primary == NodeID(index) {
+            node.isStandby = false
+            for server in servers where server.node === node && isOpen(server) {
+                server.say(.parameter("in_hot_standby", "off"))
+            }
+        }
         pooler.topologyChanged(topology, now: now)
         run()
     }
@@ -153,12 +198,17 @@ final class World {
     // MARK: Bytes
 
     /// Delivers until nothing moves any more.
-    func run() {
+    func run() { runPart(steps: .max) }
+
+    /// Delivers so many pieces.
+    func runPart(steps: Int) {
+        var left = steps
         repeat {
             performEffects()
             flush()
             collect()
-        } while step() || endDying() || cancelOne()
+            left -= 1
+        } while left >= 0 && (step() || endDying() || cancelOne())
     }
 
     /// Delivers one piece of one socket's bytes.
@@ -294,7 +344,11 @@ final class PlayedClient {
     let id: ConnectionID
     let name: String
     /// What it got since it last looked.
-    var received: [UInt8] = []
+    private var received: [UInt8] = []
+    /// Everything it ever got.
+    private(set) var transcript: [UInt8] = []
+    /// What it must name to cancel.
+    var key: [UInt8] = []
     /// It takes what it is sent.
     var reads = true
     var hasBacklog = false
@@ -311,13 +365,19 @@ final class PlayedClient {
     func send(_ messages: [Message]) { world.send(messages.bytes, from: self) }
     func send(bytes: [UInt8]) { world.send(bytes, from: self) }
 
-    func receive(_ bytes: [UInt8]) { received += bytes }
+    func receive(_ bytes: [UInt8]) {
+        received += bytes
+        transcript += bytes
+    }
 
     /// Everything that arrived since the last call.
     func messages() -> [Message] {
         world.run()
-        return Message.take(from: &received)
+        return takeMessages()
     }
+
+    /// The same without waiting for more.
+    func takeMessages() -> [Message] { Message.take(from: &received) }
 
     /// Sends and gives the answers.
     func ask(_ messages: Message...) -> [Message] { ask(messages) }
@@ -366,12 +426,15 @@ struct Chunking {
 final class CountingLedger: ServerLedger, @unchecked Sendable {
     private(set) var servers: [PoolKey: Int] = [:]
     private(set) var clients = 0
+    /// The most that one node had.
+    private(set) var highest = 0
 
     func acquire(_ pool: PoolKey, size: Int, perNode: Int) -> SlotVerdict {
         if servers[pool, default: 0] >= size { return .poolFull }
         let onNode = servers.filter { $0.key.node == pool.node }.values.reduce(0, +)
         if onNode >= perNode { return .nodeFull }
         servers[pool, default: 0] += 1
+        highest = max(highest, onNode + 1)
         return .granted
     }
 
@@ -404,20 +467,25 @@ extension ProxyPolicy {
 
 extension Topology {
     /// A primary `a` and replicas `b` and `c`.
-    static var test: Topology {
+    static var test: Topology { test(primary: 0) }
+
+    static func test(primary: Int?, timeline: UInt32 = 1) -> Topology {
         var topology = Topology()
-        topology.timeline = 1
-        topology.primary = NodeID(0)
-        topology.version = 1
+        topology.timeline = timeline
+        topology.primary = primary.map { NodeID($0) }
+        topology.version = UInt64(timeline)
         for (index, name) in ["a", "b", "c"].enumerated() {
             var node = Node(
                 id: NodeID(index), name: name, host: name, port: 5432,
-                role: index == 0 ? .primary : .replica)
+                role: index == primary ? .primary : .replica)
             node.state = "running"
-            node.timeline = 1
-            node.exclusion = index == 0 ? .notReplica : nil
-            node.weight = index == 0 ? 0 : 1
+            node.timeline = timeline
+            node.exclusion = index == primary ? .notReplica : nil
+            node.weight = index == primary ? 0 : 1
             node.lagTime = .zero
+            node.positions.append(
+                PositionHistory.Sample(
+                    position: LogPosition(1000), askedAt: Instant(1), arrivedAt: Instant(2)))
             topology.nodes.append(node)
         }
         return topology

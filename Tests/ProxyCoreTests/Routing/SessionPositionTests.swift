@@ -166,6 +166,16 @@ import Testing
         #expect(readers(reader, topology) == [0, 1])
     }
 
+    @Test func `a token holds while a read on a replica is pending too`() {
+        var session = SessionPosition()
+        let topology = snapshot(a: [(10, 900)], b: [(10, 100)], c: [(10, 900)])
+        session.settle(with: topology)
+        session.read(on: Self.b, isPrimary: false, endedAt: Instant(20))
+        session.adopt(PositionToken("1/0/200")!, at: Instant(25))
+        session.settle(with: topology)
+        #expect(readers(session, topology) == [0])
+    }
+
     @Test func `a token of a later timeline waits until that is known here`() {
         var session = SessionPosition()
         session.adopt(PositionToken("2/0/10")!, at: Instant(1))

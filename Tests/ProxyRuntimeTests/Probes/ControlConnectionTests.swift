@@ -189,4 +189,13 @@ func testClock() -> Instant { Instant(DispatchTime.now().uptimeNanoseconds) }
         #expect(await fifth == .failure(.closed))
         #expect(await ask(connection) == .failure(.closed))
     }
+
+    @Test func `a refusal is told in the server's words`() {
+        let message = "connection to server at \"::1\", port 1 failed: FATAL:  28P01: no such luck"
+        let refused = ControlFault.refused(sqlState: "28P01", message: message)
+        #expect(refused.words == "28P01: no such luck")
+        let plain = ControlFault.refused(sqlState: "42501", message: "permission denied")
+        #expect(plain.words == "42501: permission denied")
+        #expect(ControlFault.timeout.words == "no answer in time")
+    }
 }

@@ -34,15 +34,6 @@ struct CheckQueryTests {
         }
     }
 
-    @Test func `a refusal is told in the server's words`() {
-        let message = "connection to server at \"::1\", port 1 failed: FATAL:  28P01: no such luck"
-        let refused = ControlFault.refused(sqlState: "28P01", message: message)
-        #expect(ClusterProbe.words(refused) == "28P01: no such luck")
-        let plain = ControlFault.refused(sqlState: "42501", message: "permission denied")
-        #expect(ClusterProbe.words(plain) == "42501: permission denied")
-        #expect(ClusterProbe.words(.timeout) == "no answer in time")
-    }
-
     @Test func `a row of another shape is none`() {
         #expect(CheckQuery.facts(Array(row.dropLast()), askedAt: 0, answeredAt: 0) == nil)
         var odd = row

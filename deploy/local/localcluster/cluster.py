@@ -133,7 +133,8 @@ class Cluster:
         report(f"the first node, by Patroni {self.settings.patroni}")
         self.start_node(0)
         wait_until("the first primary", self._is_first_primary, 120)
-        report(f"the other {self.settings.nodes - 1} nodes")
+        if self.settings.nodes > 1:
+            report(f"the other {self.settings.nodes - 1}")
         for index in range(1, self.settings.nodes):
             self.start_node(index)
         wait_until("all nodes to stream", self.healthy, 180)

@@ -59,6 +59,8 @@ class Process:
         self.file = Path(directory) / f"{name}.pid"
         self.log = Path(log)
         self.child = None
+        # Where in the log its own lines begin; what ran before under its name wrote there, too.
+        self.log_start = 0
 
     @property
     def pid(self):
@@ -82,6 +84,7 @@ class Process:
             account = pwd.getpwnam(user)
             options = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
         with self.log.open("ab") as output:
+            self.log_start = output.tell()
             self.child = subprocess.Popen(
                 [str(word) for word in words],
                 stdin=subprocess.DEVNULL,
