@@ -46,6 +46,9 @@ extension Pooler {
         client.unit.defined.removeAll(keepingCapacity: true)
         client.holdback.removeAll()
         client.unit.isHoldingBack = true
+        client.unit.sent = 0
+        client.unit.sentParses = 0
+        client.unit.repeated = client.unit.passedOn
         client.unit.avoided = node
         client.unit.provoked = nil
         reroute(client, now: now)
