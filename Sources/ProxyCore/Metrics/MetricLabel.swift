@@ -136,6 +136,10 @@ package enum PinReason: Int, MetricLabel {
 /// How a login ended.
 package enum LoginResult: Int, MetricLabel {
     case accepted, badPassword, tooManyClients, timeout, protocolViolation, unavailable, left
+    /// The TLS handshake failed.
+    case handshakeFailed
+    /// Not encrypted, or without the certificate that is asked for.
+    case encryptionRefused
 
     package var label: String {
         switch self {
@@ -146,6 +150,8 @@ package enum LoginResult: Int, MetricLabel {
         case .protocolViolation: "protocol_violation"
         case .unavailable: "unavailable"
         case .left: "left"
+        case .handshakeFailed: "handshake_failed"
+        case .encryptionRefused: "encryption_refused"
         }
     }
 }

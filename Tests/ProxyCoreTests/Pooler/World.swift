@@ -313,7 +313,8 @@ final class World {
         case .resumeReading(let id): setPaused(id, false)
         case .deliverCancel(let id, _, _, let packet): cancel(id, packet)
         case .log(let event): log.append(event)
-        case .lookUpSecret, .needCatalogue, .catalogueStale, .doubt, .post, .broadcast, .transfer:
+        case .lookUpSecret, .needCatalogue, .catalogueStale, .doubt, .post, .broadcast, .transfer,
+            .startTLS:
             break
         }
     }
