@@ -14,6 +14,14 @@ indirect enum RawValue: Equatable, Sendable {
         let key: String
         let keyOrigin: Origin
         let value: RawValue
+
+        /// The key for a message about an unknown one. Where a colon was forgotten (`password x`,
+        /// `{password, x}`) what stands there is a value, and may be a password.
+        var shownKey: String {
+            if value.isNull { return "(no value)" }
+            let word = key.prefix { $0.isLetter || $0.isNumber || "_.-".contains($0) }
+            return word.count == key.count ? key : "\(word)..."
+        }
     }
 
     /// Where it was written.

@@ -87,7 +87,7 @@ extension Array {
         let names = map(\.path)
         let meant = EditDistance.nearest(to: entry.key, among: names).map { "did you mean \($0)?" }
         problems.report(
-            entry.keyOrigin, "\(path).\(entry.key)", "unknown setting",
+            entry.keyOrigin, "\(path).\(entry.shownKey)", "unknown setting",
             suggestion: meant ?? "known here: \(names.joined(separator: ", "))")
     }
 }

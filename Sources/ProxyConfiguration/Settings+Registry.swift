@@ -161,7 +161,7 @@ extension Settings {
         Setting("log.format", \.log.format, .choice, "For people, or for collectors."),
         Setting(
             "log.statements", \.log.statements, .boolean,
-            "Whether the text of statements may be logged; it may hold secrets."),
+            "Whether statements that were run again are shown; they may hold secrets."),
         Setting(
             "shards", \.shards, .integer(0...1024),
             "Event loops; 0 for one for each core that the machine or container grants."

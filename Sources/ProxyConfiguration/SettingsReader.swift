@@ -50,7 +50,7 @@ struct SettingsReader {
             return
         }
         guard Settings.groups.contains(where: { $0.name == entry.key }) else {
-            reportUnknown(entry.key, entry.keyOrigin)
+            reportUnknown(entry.key, entry.keyOrigin, shown: entry.shownKey)
             return
         }
         switch entry.value {
@@ -60,7 +60,8 @@ struct SettingsReader {
                 if let setting = Settings.setting(path) {
                     assign(inner.value, to: setting)
                 } else {
-                    reportUnknown(path, inner.keyOrigin)
+                    reportUnknown(
+                        path, inner.keyOrigin, shown: "\(entry.key).\(inner.shownKey)")
                 }
             }
         case .scalar, .list:
@@ -139,7 +140,9 @@ struct SettingsReader {
     }
 
     /// Looks for what was meant among the neighbours first, then everywhere.
-    private mutating func reportUnknown(_ path: String, _ origin: Origin) {
+    private mutating func reportUnknown(
+        _ path: String, _ origin: Origin, shown: String? = nil
+    ) {
         let all = Settings.registry.map(\.path)
         let last = path.split(separator: ".").last.map(String.init) ?? path
         let group = path.split(separator: ".").first.map(String.init) ?? path
@@ -157,7 +160,7 @@ struct SettingsReader {
             ? "`martlet settings` lists the known ones"
             : "known here: \(siblings.joined(separator: ", "))"
         problems.report(
-            origin, path, "unknown setting",
+            origin, shown ?? path, "unknown setting",
             suggestion: meant.map { "did you mean \($0)?" } ?? known)
     }
 }

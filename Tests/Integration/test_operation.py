@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits, reloading, ending, the HTTP endpoint, logs and the other commands."""
 
+import contextlib
 import json
 import os
 import re
@@ -88,6 +89,40 @@ def test_a_reload_takes_effect_and_drops_nobody(start_martlet):
         wait_until("the new limit", lambda: refusal(endpoint) is None, 30)
         assert value(one, "SELECT 1") == value(two, "SELECT 1") == 1
         one.execute("COMMIT")
+
+
+def test_settings_that_need_a_restart_are_named_at_each_reload(start_martlet):
+    endpoint = start_martlet()
+    endpoint.martlet.write_configuration({"shards": 3})
+    for count in (1, 2):
+        endpoint.martlet.reload()
+        wait_until("the warning", lambda count=count: endpoint.log().count("setting=shards")
+                   == count, 30)
+
+
+def test_a_new_password_of_the_service_account_is_taken_by_a_reload(cluster, start_martlet):
+    cluster.run("CREATE ROLE rotated LOGIN PASSWORD 'first' IN ROLE martlet")
+    cluster.wait_replayed()
+    try:
+        endpoint = start_martlet({"service": {"user": "rotated", "password": "first"}})
+        with endpoint.connect() as connection:
+            cluster.run("ALTER ROLE rotated PASSWORD 'second'")
+            cluster.wait_replayed()
+            for name in cluster.names:
+                cluster.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                            " WHERE usename = 'rotated'", name)
+            wait_until("the refusals", lambda: endpoint.log().count("cannot ask a server")
+                       == len(cluster.names), 60)
+            endpoint.martlet.write_configuration({"service": {"password": "second"}})
+            endpoint.martlet.reload()
+            wait_until("the end of it", lambda: endpoint.log().count("can ask a server again")
+                       == len(cluster.names), 60)
+            assert value(connection, "SELECT 1") == 1
+            endpoint.wait_settled()
+        assert "'second'" not in endpoint.log() and "password=second" not in endpoint.log()
+        endpoint.martlet.stop()
+    finally:
+        cluster.run("DROP ROLE rotated")
 
 
 @pytest.mark.parametrize("damage", [
@@ -205,6 +240,30 @@ def test_logs_hold_no_password_and_no_statement(cluster, martlet):
     secrets = [PASSWORD, *cluster.settings.passwords.values(), "secret statement",
                "a wrong but secret password", "SCRAM-SHA-256$"]
     assert not [one for one in secrets if one in log]
+
+
+def test_a_statement_is_shown_only_where_the_operator_asked_for_it(start_martlet):
+    for asked in (False, True):
+        endpoint = start_martlet({"log": {"statements": asked}})
+        with endpoint.connect() as connection:
+            connection.execute("SELECT claims_to_be_stable(), 'a told statement'")
+        retried = [line for line in endpoint.log().splitlines() if "run again" in line]
+        assert ["a told statement" in line for line in retried] == [asked]
+
+
+def test_a_lost_server_is_not_told_once_for_each_connection(cluster, start_martlet):
+    endpoint = start_martlet()
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(endpoint.connect()) for _ in range(15)]
+        for client in clients:
+            client.execute("BEGIN")
+            client.execute("UPDATE journal SET number = 0 WHERE client = -50")
+        before = len(endpoint.log())
+        cluster.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE usename = 'app' AND query LIKE 'UPDATE journal%'")
+        wait_until("the summary", lambda: " times=14" in endpoint.log()[before:], 30)
+        told = endpoint.log()[before:].count("server connection failed")
+        assert told == 2, endpoint.log()[before:]
 
 
 def test_logs_as_json(start_martlet):

@@ -177,7 +177,9 @@ struct ConfigurationErrorTests {
             "service: {user: m, password: [hunter2]}", "service: {password: &hunter2 }",
             "service: hunter2", "authentication: {users: {hunter2: hunter2x}}",
             "authentication: {users: [hunter2]}", "authentication: {users: hunter2}",
-            "service: {user: m, password: 'hunter2}",
+            "service: {user: m, password: 'hunter2}", "service: {user: m, password hunter2}",
+            "service: {user: m, password, hunter2}", "service password: {hunter2: x}",
+            "authentication: {users: [{name: a, secret hunter2}]}", "password hunter2: x",
         ]
         for text in texts {
             let error = #expect(throws: ConfigurationError.self) { try load(text) }

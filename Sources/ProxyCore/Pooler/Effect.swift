@@ -62,7 +62,8 @@ package enum LogEvent: Equatable, Sendable {
     case serverOpened(NodeID, database: String, user: String)
     case serverFailed(NodeID, reason: String)
     case serverProtocolViolation(NodeID, reason: String)
-    case unitRetried(NodeID, sqlState: String)
+    /// The runtime shows the statement only where the operator asked for it.
+    case unitRetried(NodeID, sqlState: String, statement: String)
     case pinned(ConnectionID, reason: String)
 }
 

@@ -23,8 +23,8 @@ extension Pooler {
             countAsRead(client, client.unit.runsOnReplica, now: now)
             prepare(client, on: server, now: now)
         } else {
-            client.unit.isRerunnable = client.unit.isComplete
-            client.unit.isHoldingBack = client.unit.isRerunnable
+            client.unit.isRerunnable = true
+            client.unit.isHoldingBack = true
             route(client, now: now)
         }
     }

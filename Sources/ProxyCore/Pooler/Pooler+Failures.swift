@@ -24,7 +24,10 @@ extension Pooler {
         now: Instant
     ) {
         let refusal = Refusal(error)
-        effects.append(.log(.unitRetried(server.key.node, sqlState: error.sqlState)))
+        effects.append(
+            .log(
+                .unitRetried(
+                    server.key.node, sqlState: error.sqlState, statement: firstText(of: client))))
         if refusal == .cannotOnStandby {
             counters.retries.count(.refusedByReplica)
             refusedShapes.insert(client.unit.shape, now: now)
@@ -40,12 +43,41 @@ extension Pooler {
         runAgain(client, avoiding: server.key.node, now: now)
     }
 
+    /// The text of a unit's first statement, for the log; its beginning where it is long.
+    private func firstText(of client: ClientSession) -> String {
+        var offset = 0
+        while let message = client.nextGathered(&offset) {
+            let body = client.unread.extracting(message.body)
+            switch message.kind {
+            case FrontendKind.query:
+                return shortened(body.copy(0..<max(body.byteCount - 1, 0)))
+            case FrontendKind.parse:
+                guard let text = client.unit.parses.first else { return "" }
+                return shortened(Array(text.definition[..<text.textCount]))
+            case FrontendKind.bind:
+                guard let bind = try? Bind(bodyPrefix: body) else { return "" }
+                let name = body.extracting(bind.statement)
+                let text = client.statements.find(name, hash: hashing(name))
+                return text.map { shortened(Array($0.definition[..<$0.textCount])) } ?? ""
+            default: continue
+            }
+        }
+        return ""
+    }
+
+    private func shortened(_ text: [UInt8]) -> String {
+        String(decoding: text.prefix(1000), as: UTF8.self)
+    }
+
     /// Sends a unit's messages again, as if they had just arrived.
     func runAgain(_ client: ClientSession, avoiding node: NodeID?, now: Instant) {
         client.unit.defined.forEach { client.statements.remove(hash: $0) }
         client.unit.defined.removeAll(keepingCapacity: true)
         client.holdback.removeAll()
         client.unit.isHoldingBack = true
+        client.unit.sent = 0
+        client.unit.sentParses = 0
+        client.unit.repeated = client.unit.passedOn
         client.unit.avoided = node
         client.unit.provoked = nil
         reroute(client, now: now)

@@ -84,11 +84,11 @@ extension Pooler {
                 return violation(client, "invalid message length")
             }
             if FrontendShape.isCopy(header.kind) {
-                if start > 0 { return .ready }
+                if start > client.unit.sent { return .ready }
                 // What the server owes may be a COPY that this is for.
-                if client.server?.replies.isEmpty == false || !drop(header, client) {
-                    return .incomplete
-                }
+                if client.server?.replies.isEmpty == false { return .incomplete }
+                if start > 0 { dropGathered(client) }
+                if !drop(header, client) { return .incomplete }
                 continue
             }
             if client.inbound.count - start < header.totalCount {
@@ -286,7 +286,8 @@ extension Pooler {
 
     /// A message too long to be held: all that came before it must be with a server first.
     private func overflow(_ client: ClientSession, now: Instant) {
-        if client.unit.gathered == 0 && client.unit.phase == .running {
+        if client.unit.gathered == client.unit.sent && client.unit.phase == .running {
+            if client.unit.gathered > 0 { dropGathered(client) }
             return passFront(client, now: now)
         }
         let kind = client.unread.byte(at: client.unit.gathered)

@@ -33,10 +33,11 @@ extension Pooler {
     /// Forwards the copy message at the front of `inbound`; false when it is not wholly there, or
     /// when it is none.
     func forwardCopy(_ client: ClientSession, _ server: ServerConnection) -> Bool {
-        let start = client.unit.gathered
+        if client.unit.sent > 0 { dropSent(client) }
+        if client.unit.gathered > 0 { client.unit.forgetGathered() }
         let header: MessageHeader?
         do {
-            header = try MessageHeader(in: client.unread, at: start)
+            header = try MessageHeader(in: client.unread, at: 0)
         } catch {
             _ = violation(client, "invalid message length")
             return false
@@ -46,7 +47,6 @@ extension Pooler {
             _ = violation(client, "invalid message length")
             return false
         }
-        if start > 0 { dropGathered(client) }
         let available = min(client.inbound.count, header.totalCount)
         switch header.kind {
         case FrontendKind.copyData:

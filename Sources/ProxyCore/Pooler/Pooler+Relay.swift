@@ -92,6 +92,10 @@ extension Pooler {
     private func scan(_ bytes: RawSpan, from server: ServerConnection, now: Instant) -> Relay {
         var offset = 0
         while offset < bytes.byteCount {
+            if offset > 0, let client = server.client, client.unit.repeated > 0 {
+                // What the client has got already is taken out message by message.
+                return finish(bytes, upTo: offset, server)
+            }
             let header: MessageHeader?
             do {
                 header = try MessageHeader(in: bytes, at: offset)
@@ -155,6 +159,7 @@ extension Pooler {
         let run = bytes.extracting(0..<end)
         if client.unit.isHoldingBack {
             client.holdback.append(run)
+            flushHeldBack(client, server)
             return Relay(count: end)
         }
         if copying {
@@ -203,6 +208,12 @@ enum BackendShape {
             true
         default: false
         }
+    }
+
+    /// It answers a message, while others may come at any time.
+    static func isReply(_ kind: UInt8) -> Bool {
+        kind != BackendKind.noticeResponse && kind != BackendKind.parameterStatus
+            && kind != BackendKind.notificationResponse
     }
 
     /// After it the client has got something of the answer: the unit is not run again.

@@ -110,13 +110,41 @@ extension Pooler {
     func decided(_ client: ClientSession) {
         if client.unit.isHoldingBack {
             client.unit.isHoldingBack = false
-            if !client.holdback.isEmpty {
-                send(client.holdback.unread, to: client)
-                client.holdback.removeAll()
-            }
+            if !client.holdback.isEmpty { passHeldBack(to: client) }
         }
-        if client.unit.isRerunnable { dropGathered(client) }
+        if client.unit.isRerunnable { dropSent(client) }
         if client.unit.carriesBegin { client.deferredBegin = nil }
+    }
+
+    /// The client gets what was held back, but for what it got when the unit ran before.
+    private func passHeldBack(to client: ClientSession) {
+        var offset = 0
+        while client.unit.repeated > 0 || !client.unit.isComplete,
+            let header = try? MessageHeader(in: client.holdback.unread, at: offset) {
+            let end = offset + header.totalCount
+            if BackendShape.isReply(header.kind) {
+                if client.unit.repeated > 0 {
+                    client.unit.repeated -= 1
+                    send(client.holdback.unread.extracting(0..<offset), to: client)
+                    client.holdback.consume(end)
+                    offset = 0
+                    continue
+                }
+                client.unit.passedOn += 1
+            }
+            offset = end
+        }
+        send(client.holdback.unread, to: client)
+        client.holdback.removeAll()
+    }
+
+    /// Everything up to a Flush is answered: whoever sent it waits for that, though it does not
+    /// decide yet and the unit may still run again.
+    func flushHeldBack(_ client: ClientSession, _ server: ServerConnection) {
+        guard client.unit.isHoldingBack, !client.unit.isComplete, server.replies.isEmpty,
+            !client.holdback.isEmpty
+        else { return }
+        passHeldBack(to: client)
     }
 
     /// Gives the client the answers that are made here and whose turn it is.
@@ -132,6 +160,7 @@ extension Pooler {
                 markDirty(client)
             }
         }
+        flushHeldBack(client, server)
     }
 
     // MARK: Messages that act

@@ -6,12 +6,14 @@ internal import PostgresWire
 extension Pooler {
     /// Sends what was gathered. A unit that may have to run again keeps its messages.
     func translate(_ client: ClientSession, to server: ServerConnection, now: Instant) {
-        var offset = 0
-        var parse = 0
+        var offset = client.unit.sent
+        var parse = client.unit.sentParses
         while let message = client.nextGathered(&offset) {
             translate(message, &parse, client, server)
         }
-        if !client.unit.isRerunnable { dropGathered(client) }
+        client.unit.sent = offset
+        client.unit.sentParses = parse
+        if !client.unit.isRerunnable { dropSent(client) }
         if !client.unit.isComplete, client.inbound.count > client.unit.gathered,
             FrontendShape.isCopy(client.unread.byte(at: client.unit.gathered)) {
             // Data that waits for the COPY to start, if one does.
@@ -29,14 +31,23 @@ extension Pooler {
         sent(to: server)
     }
 
-    /// The unit will not be run again: its messages go.
-    func dropGathered(_ client: ClientSession) {
+    /// The unit will not be run again: what a server has of it goes.
+    func dropSent(_ client: ClientSession) {
         client.unit.isRerunnable = false
-        client.inbound.consume(client.unit.gathered)
-        client.unit.gathered = 0
-        client.unit.parses.removeAll(keepingCapacity: true)
-        client.unit.parsedNames.removeAll(keepingCapacity: true)
+        client.inbound.consume(client.unit.sent)
+        client.unit.gathered -= client.unit.sent
+        client.unit.parses.removeFirst(client.unit.sentParses)
+        client.unit.parsedNames.removeFirst(client.unit.sentParses)
+        client.unit.sent = 0
+        client.unit.sentParses = 0
         client.unit.single = nil
+    }
+
+    /// What has been looked at is dropped, whether a server has it or not.
+    func dropGathered(_ client: ClientSession) {
+        client.unit.sent = client.unit.gathered
+        client.unit.sentParses = client.unit.parses.count
+        dropSent(client)
     }
 
     private func translate(

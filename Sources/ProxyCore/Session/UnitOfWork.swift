@@ -57,8 +57,16 @@ package struct UnitOfWork {
     /// One simple query of exactly one statement, which martlet may answer itself.
     package var single: SingleStatement?
 
-    /// Its messages are still in `inbound`, and no answer has been passed on.
+    /// How far its messages have been sent to the server, and how many of `parses` with them.
+    package var sent = 0
+    package var sentParses = 0
+
+    /// Its messages are still in `inbound`, and nothing that decides has been passed on.
     package var isRerunnable = false
+    /// Answers that do not decide and that the client has got at a Flush; and how many of them are
+    /// still to be left out because the unit runs again.
+    package var passedOn = 0
+    package var repeated = 0
     /// Answers that do not decide yet (ParseComplete, RowDescription, ...) are kept back.
     package var isHoldingBack = false
     /// A CommandComplete has been seen: something may have been committed.
@@ -112,6 +120,13 @@ package struct UnitOfWork {
         next.parsedNames.removeAll(keepingCapacity: true)
         next.defined.removeAll(keepingCapacity: true)
         self = next
+    }
+
+    /// What was taken for the next messages of the unit is for a COPY that has started.
+    package mutating func forgetGathered() {
+        gathered = 0
+        parses.removeAll(keepingCapacity: true)
+        parsedNames.removeAll(keepingCapacity: true)
     }
 
     /// A statement joins: its needs are added to the unit's.

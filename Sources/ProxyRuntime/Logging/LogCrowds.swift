@@ -55,9 +55,10 @@ struct LogCrowds {
         crowds.keys.sorted().compactMap { rest(of: $0) }
     }
 
-    /// All that is the same in two events of a crowd: everything but whom they happened to.
+    /// All that is the same in two events of a crowd: everything but to whom, and over what, they
+    /// happened.
     private static func key(of line: LogLine) -> String {
-        let fields = line.fields.filter { $0.key != "client" && $0.key != "peer" }
+        let fields = line.fields.filter { !["client", "peer", "statement"].contains($0.key) }
         return fields.reduce(line.message) { "\($0)\u{0}\($1.key)\u{0}\($1.value)" }
     }
 }

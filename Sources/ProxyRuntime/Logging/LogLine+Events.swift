@@ -53,8 +53,11 @@ extension LogLine {
             [Field("node", node(id)), Field("database", database), Field("user", user)]
         case .serverFailed(let id, let reason), .serverProtocolViolation(let id, let reason):
             [Field("node", node(id)), Field("reason", reason)]
-        case .unitRetried(let id, let sqlState):
-            [Field("node", node(id)), Field("sqlstate", sqlState)]
+        case .unitRetried(let id, let sqlState, let statement):
+            [
+                Field("node", node(id)), Field("sqlstate", sqlState),
+                Field("statement", statement),
+            ]
         case .pinned(let id, let reason):
             [client(id), Field("reason", reason)]
         }

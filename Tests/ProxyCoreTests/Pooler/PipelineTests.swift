@@ -79,4 +79,23 @@ struct PipelineTests {
         #expect(client.ask(.sync) == [.ready("E")])
         #expect(client.ask("ROLLBACK") == [.complete("ROLLBACK"), .ready()])
     }
+
+    @Test func `a refused read that was bound before a Flush is run again, and answered once`() {
+        let client = world.client()
+        client.send(.parse("SELECT * FROM sneaky"), .bind(), .flush)
+        #expect(client.messages().kinds == "12")
+        client.send(.describe(portal: ""), .flush)
+        #expect(client.messages().kinds == "T")
+        #expect(client.ask(.execute(), .sync).kinds == "DCZ")
+    }
+
+    @Test func `a read that was bound before a Flush outlives its replica`() {
+        let client = world.client()
+        client.send(.parse("SELECT mine"), .bind(), .flush)
+        #expect(client.messages().kinds == "12")
+        for server in world.servers where server.kinds.contains("B") { server.die() }
+        world.run()
+        let answer = client.ask(.execute(), .sync)
+        #expect(answer.kinds == "DCZ" && answer.rows == ["mine"])
+    }
 }

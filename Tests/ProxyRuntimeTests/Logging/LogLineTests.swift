@@ -88,8 +88,9 @@ struct LogLineTests {
                 "server broke the protocol, connection closed node=pg1 reason=\"type 0x01\""
             ),
             (
-                .unitRetried(NodeID(1), sqlState: "40001"), .info,
-                "unit of work run again elsewhere node=pg1 sqlstate=40001"
+                .unitRetried(NodeID(1), sqlState: "40001", statement: "SELECT 1"), .info,
+                "unit of work run again elsewhere node=pg1 sqlstate=40001 "
+                    + "statement=\"SELECT 1\""
             ),
             (
                 .pinned(client, reason: "listen"), .debug,

@@ -69,7 +69,9 @@ def http(url, body=None, method=None, timeout=3):
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
     except (OSError, ValueError) as error:
-        return None, str(error)
+        # urllib wraps what the system says.
+        reason = getattr(error, "reason", error)
+        return None, getattr(reason, "strerror", None) or str(reason)
 
 
 class Cluster:

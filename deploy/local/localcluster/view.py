@@ -77,7 +77,9 @@ class View:
             lines += self._nodes(sample)
             lines += ["", *self._totals(sample)]
         else:
-            lines.append(f"{RED}martlet does not answer{PLAIN} ({sample.error})")
+            ended = "does not answer" if self.martlet.process.alive else "has ended"
+            lines.append(f"{RED}martlet {ended}{PLAIN} ({sample.error})")
+            lines.append(f"{DIM}its log: {self.martlet.process.log}{PLAIN}")
             lines += self._patroni()
         lines += ["", *self._hints()]
         self.before = sample
