@@ -76,6 +76,7 @@ extension Pooler {
             // The server of a transaction must hear of an error, so all of the unit must be here.
             return client.server == nil || client.status != .failed && client.unit.isComplete
         }
+        if deallocated(by: statement, client) != nil { return client.status != .failed }
         guard client.server == nil else { return false }
         switch statement.control {
         case .begin(let modes): return client.deferredBegin == nil && !modes.snapshot
@@ -155,6 +156,10 @@ extension Pooler {
         if let setting = ownSetting(statement) {
             return execute(setting, statement, for: client, now: now)
         }
+        if let name = deallocated(by: statement, client) {
+            client.statements.remove(hash: name)
+            return .completed(tag: "DEALLOCATE")
+        }
         switch statement.control {
         case .begin(let modes):
             client.deferredBegin = ClientSession.DeferredBegin(
@@ -175,6 +180,17 @@ extension Pooler {
             client.unit.wasRolledBack = statement.control == .rollback
             return .completed(tag: statement.control == .rollback ? "ROLLBACK" : "COMMIT")
         }
+    }
+
+    /// The hash of the name of a protocol-level statement that is given up by `DEALLOCATE`, which has
+    /// one name space for these and for those of PREPARE. Servers know it by another name.
+    private func deallocated(
+        by statement: LocalStatement, _ client: ClientSession
+    ) -> UInt64? {
+        guard case .deallocate(let range) = statement.command else { return nil }
+        let name = SettingText.identifier(statement.text.span, range)
+        let hash = hashing(name)
+        return client.statements.find(name.rawSpan, hash: hash) == nil ? nil : hash
     }
 
     /// The client believes to be in a transaction that no server has: it hears so once, and then,

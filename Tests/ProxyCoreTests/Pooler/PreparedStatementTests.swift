@@ -38,4 +38,15 @@ struct PreparedStatementTests {
         #expect(client.ask(.bind("t"), .execute(), .sync).kinds == "2CZ")
         #expect(prepare("SELECT 3", as: "s", by: client) == "1tTZ")
     }
+
+    @Test func `DEALLOCATE of a protocol-level statement frees the client's name`() {
+        let world = World()
+        let client = world.client()
+        #expect(prepare("SELECT 1", as: "S a", by: client) == "1tTZ")
+        #expect(client.ask("DEALLOCATE \"S a\"") == [.complete("DEALLOCATE"), .ready()])
+        #expect(client.ask(.bind("S a"), .execute(), .sync).errors == ["26000"])
+        #expect(prepare("SELECT 2", as: "S a", by: client) == "1tTZ")
+        #expect(client.ask(Message.extended("DEALLOCATE \"S a\"") + [.sync]).kinds == "12nCZ")
+        #expect(prepare("SELECT 3", as: "S a", by: client) == "1tTZ")
+    }
 }
