@@ -16,26 +16,34 @@ extension Pooler {
         guard client.unit.isRerunnable, client.unit.isHoldingBack, client.unit.runsOnReplica,
             client.unit.attempts < Self.mostAttempts
         else { return false }
-        return Refusal(error) != .none
+        return Refusal(error, of: client.unit) != .none
     }
 
     func retry(
         _ client: ClientSession, after error: ErrorResponse, on server: ServerConnection,
         now: Instant
     ) {
-        let refusal = Refusal(error)
-        effects.append(
-            .log(
-                .unitRetried(
-                    server.key.node, sqlState: error.sqlState, statement: firstText(of: client))))
-        if refusal == .cannotOnStandby {
+        let refusal = Refusal(error, of: client.unit)
+        if refusal != .notThereYet {
+            effects.append(
+                .log(
+                    .unitRetried(
+                        server.key.node, sqlState: error.sqlState,
+                        statement: firstText(of: client))))
+        }
+        client.unit.attempts += 1
+        // The second attempt of these is the primary's.
+        switch refusal {
+        case .none: break
+        case .cannotOnStandby:
             counters.retries.count(.refusedByReplica)
             refusedShapes.insert(client.unit.shape, now: now)
             effects.append(.catalogueStale(database: client.database.name))
-            client.unit.attempts = max(client.unit.attempts + 1, 2)
-        } else {
-            counters.retries.count(.recoveryConflict)
-            client.unit.attempts += 1
+            client.unit.attempts = max(client.unit.attempts, 2)
+        case .notThereYet:
+            counters.retries.count(.unknownToReplica)
+            client.unit.attempts = max(client.unit.attempts, 2)
+        case .conflict: counters.retries.count(.recoveryConflict)
         }
         server.replies.failed { server.forget($0) }
         server.replies.silence()
@@ -316,13 +324,19 @@ enum Refusal: Equatable {
     case cannotOnStandby
     /// The standby's recovery was in the way; another standby's may not be.
     case conflict
+    /// What another session has just created may not have been replayed. Most often it is a
+    /// mistake of the statement's, and the primary says the same.
+    case notThereYet
 
     /// For errors of a standby; on the primary the same codes mean something else.
-    init(_ error: ErrorResponse) {
+    init(_ error: ErrorResponse, of unit: borrowing UnitOfWork) {
         switch error.sqlState {
         case "25006", "0A000", "55000": self = .cannotOnStandby
         case "40001", "40P01": self = .conflict
-        default: self = .none
+        case "42P01", "42703", "42883", "42704", "3F000": self = .notThereYet
+        case "42601": self = .none  // A syntax error is one everywhere.
+        // A write that a standby only prepares must not fail there for anything.
+        default: self = unit.onlyPrepares && unit.destination == .primary ? .notThereYet : .none
         }
     }
 

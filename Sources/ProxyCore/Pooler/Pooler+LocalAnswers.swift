@@ -290,8 +290,10 @@ extension Pooler {
                 ? client.statements.find(name, hash: hashing(name)) : client.localPortal
             if let error = refusalInAborted(text, client) { return error }
             describe(text, isStatement: target.isStatement, client)
-        case FrontendKind.execute, FrontendKind.functionCall:
-            return executeBound(client, now: now)
+        case FrontendKind.execute: return executeBound(client, now: now)
+        case FrontendKind.query, FrontendKind.functionCall:
+            // Behind other messages, in a transaction that is lost.
+            if case .failed(let error) = executeInAborted(nil, client) { return error }
         case FrontendKind.close:
             guard let target = try? Target(body: body) else { return nil }
             if target.isStatement {
