@@ -12,6 +12,14 @@ package struct Configuration: Equatable, Sendable, CustomStringConvertible, Cust
     package let service: ServiceAccount
     /// At least one.
     package let listeners: [Listener]
+    /// TLS with Patroni's REST interfaces.
+    package let patroniTLS: TLSFiles
+    /// Whether a name that stands for Patroni's members means https.
+    package let patroniHTTPS: Bool
+    /// TLS with clients; whether there is any is in `policy.authentication`.
+    package let clientTLS: ClientTLSSettings
+    /// TLS with servers.
+    package let serverTLS: ServerTLSSettings
     /// Where metrics, health and topology are served.
     package let httpAddress: HostAndPort
     /// What is logged, and how.
@@ -60,6 +68,10 @@ package struct Configuration: Equatable, Sendable, CustomStringConvertible, Cust
         self.service = service
         self.settings = settings
         listeners = settings.listeners
+        patroniTLS = settings.patroniTLS
+        patroniHTTPS = settings.patroniHTTPS
+        clientTLS = settings.clientTLS
+        serverTLS = settings.serverTLS
         httpAddress = settings.httpAddress
         log = settings.log
         shards = settings.shards

@@ -58,6 +58,9 @@ extension SettingKind where Value == String {
     /// Any text but none.
     static let text = named("text")
 
+    /// The name of a file; a relative one is meant from where the configuration file is.
+    static let file = named("file")
+
     /// Text under another name in the reference, with a check of its own.
     static func named(
         _ name: String, check: @escaping @Sendable (String) -> Parsed<String> = { .value($0) }

@@ -6,6 +6,8 @@ internal import ProxyCore
 struct Settings: Equatable, Sendable {
     var patroniURLs: [PatroniURL] = []
     var patroniDNS: HostAndPort?
+    var patroniHTTPS = false
+    var patroniTLS = TLSFiles()
     var serviceUser: String?
     var servicePassword: String?
     var servicePasswordFile: String?
@@ -14,6 +16,8 @@ struct Settings: Equatable, Sendable {
     var httpAddress = HostAndPort(host: "127.0.0.1", port: 9432)
     var lookupFunction = "martlet.user_secret"
     var policy = ProxyPolicy()
+    var clientTLS = ClientTLSSettings()
+    var serverTLS = ServerTLSSettings()
     var log = LogSettings()
     var shards = 0
     var drainTimeout = Instant.Span.seconds(30)
@@ -24,7 +28,8 @@ struct Settings: Equatable, Sendable {
 extension Settings {
     /// Every key, in the order of the sample file.
     static let registry: [Setting<Settings>] =
-        patroni + service + endpoints + authentication + clients + pools + routing + limits + log
+        patroni + service + endpoints + clientEncryption + serverEncryption + authentication
+        + clients + pools + routing + limits + log
 
     /// The key of this full name.
     static func setting(_ path: String) -> Setting<Settings>? {
@@ -36,6 +41,8 @@ extension Settings {
         ("patroni", "How the cluster is found and watched."),
         ("service", "The account that martlet itself uses; `martlet setup` prints its SQL."),
         ("http", "Metrics, health and topology over HTTP."),
+        ("client_tls", "Encryption of clients' connections; changed files are read by themselves."),
+        ("server_tls", "Encryption of connections to PostgreSQL; changed files are read, too."),
         ("authentication", "How clients prove who they are."),
         ("clients", "Limits of client connections."),
         ("pools", "Server connections, and who shares them."),
@@ -52,6 +59,21 @@ extension Settings {
         Setting(
             "patroni.dns", \.patroniDNS, .optional(.address("address", defaultPort: 8008)),
             "Instead of urls: a name that resolves to every member, and Patroni's port."),
+        Setting(
+            "patroni.https", \.patroniHTTPS, .boolean,
+            "Whether the members behind dns are asked over https."
+        ).restart,
+        Setting(
+            "patroni.ca_file", \.patroniTLS.authority, .optional(.file),
+            "Authorities of the REST certificates, in PEM; by default the system's."
+        ).restart,
+        Setting(
+            "patroni.cert_file", \.patroniTLS.certificate, .optional(.file),
+            "A certificate to show to Patroni, where it asks for one."
+        ).restart,
+        Setting(
+            "patroni.key_file", \.patroniTLS.key, .optional(.file), "The key of that certificate."
+        ).restart,
         Setting(
             "patroni.probe_interval", \.policy.topology.probeInterval,
             .length(.milliseconds(50)...(.seconds(60))), "Between two probes of a member."),
@@ -77,7 +99,7 @@ extension Settings {
         Setting("service.password", \.servicePassword, .optional(.text), "Its password.")
             .secret.example("change-me"),
         Setting(
-            "service.password_file", \.servicePasswordFile, .optional(.named("file")),
+            "service.password_file", \.servicePasswordFile, .optional(.file),
             "Instead of password: a file that holds it; read again at each reload."),
         Setting(
             "service.database", \.serviceDatabase, .text,

@@ -5,12 +5,12 @@ internal import ProxyCore
 /// Checks settings against each other, and resolves alternatives.
 struct SettingsCheck {
     /// With alternatives resolved, after `run`.
-    private(set) var settings: Settings
+    var settings: Settings
     private let origins: [String: Origin]
     /// Those of the reader, then its own.
     private(set) var problems: Problems
     /// What is allowed but may not be meant.
-    private(set) var warnings: [String] = []
+    var warnings: [String] = []
     private let sources: ConfigurationSources
 
     /// Takes over what was read, problems included.
@@ -27,6 +27,7 @@ struct SettingsCheck {
         let service = service()
         checkAddresses()
         checkAuthentication()
+        checkEncryption()
         checkPools()
         checkOverrides()
         checkTopology()
@@ -96,13 +97,15 @@ struct SettingsCheck {
     }
 
     /// A name in the configuration file is relative to that file, as in PostgreSQL.
-    private mutating func password(in file: String) -> Password? {
-        var path = file
-        if !file.hasPrefix("/"), case .file(let name, _, _) = origins["service.password_file"],
+    func path(of file: String, _ setting: String) -> String {
+        guard !file.hasPrefix("/"), case .file(let name, _, _) = origins[setting],
             let slash = name.lastIndex(of: "/")
-        {
-            path = name[...slash] + file
-        }
+        else { return file }
+        return name[...slash] + file
+    }
+
+    private mutating func password(in file: String) -> Password? {
+        let path = path(of: file, "service.password_file")
         switch sources.readSecret(path) {
         case .unreadable(let reason):
             report("service.password_file", reason)
@@ -267,7 +270,7 @@ struct SettingsCheck {
         }
     }
 
-    private mutating func report(
+    mutating func report(
         _ path: String, _ message: String, _ suggestion: String? = nil, entry: Int? = nil
     ) {
         let fallback = sources.file.map { Origin.file($0.name, line: 0, column: 0) }

@@ -156,6 +156,8 @@ package struct AuthenticationPolicy: Equatable, Sendable {
     package var lookup = true
     /// How long a looked-up secret is used before it is read again.
     package var secretLifetime = Instant.Span.seconds(30)
+    /// What a client's connection must be like before it may try.
+    package var encryption = ClientEncryptionPolicy()
 
     package init() {}
 }

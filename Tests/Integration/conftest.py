@@ -131,13 +131,3 @@ def primary_port(cluster):
 def replica_ports(cluster):
     """The PostgreSQL ports of the replicas."""
     return {cluster.port_of(name) for name in cluster.replicas()}
-
-
-def pytest_collection_modifyitems(items):
-    """Tests named in open_defects.txt are reported as xfail and not run: each is a defect, or a
-    module that has not been seen to pass yet, to be taken off the list by whoever mends it."""
-    lines = (Path(__file__).parent / "open_defects.txt").read_text().splitlines()
-    open_defects = tuple(line for line in lines if line and not line.startswith("#"))
-    for item in items:
-        if item.nodeid.rpartition("/")[2].startswith(open_defects):
-            item.add_marker(pytest.mark.xfail(run=False, reason="in open_defects.txt"))

@@ -110,6 +110,7 @@ struct RegistryTests {
             "trust", "debug", "json", "other", "a.b", "http://a:1", "127.0.0.9:1",
             "[{user: a, size: 3}]",
             "[{name: a, secret: b}]",
+            "[{certificate: a, user: b}]", "require", "TLSv1.3",
             "[name]",
         ]
         for text in texts {

@@ -50,6 +50,7 @@ enum AllowLists {
         "Sources/ProxyRuntime/Probes/",
         "Sources/ProxyRuntime/Process/",
         "Sources/ProxyRuntime/Sockets/",
+        "Sources/ProxyRuntime/TLS/",
     ]
 
     /// Types that are confined by a queue instead of by the compiler.

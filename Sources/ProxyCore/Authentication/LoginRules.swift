@@ -12,6 +12,7 @@ package struct LoginRules: Sendable {
     let method: AuthenticationMethod
     let looksUp: Bool
     let processKey: [UInt8]
+    let encryption: ClientEncryptionPolicy
     private let users: [String: User]
 
     /// Costs a millisecond for each password in clear text: make it once a configuration.
@@ -21,6 +22,7 @@ package struct LoginRules: Sendable {
         precondition(processKey.count >= 16, "mock salts must not be guessable")
         method = policy.method
         looksUp = policy.lookup
+        encryption = policy.encryption
         self.processKey = processKey
         var users: [String: User] = [:]
         for user in policy.users where !user.secret.isEmpty {
@@ -32,6 +34,23 @@ package struct LoginRules: Sendable {
     }
 
     func user(named name: String) -> User? { users[name] }
+
+    /// Why a client may not even try to log in over its connection; nil where it may.
+    func refusal(user: String, _ connection: Encryption?) -> LoginRefusal? {
+        let mode = encryption.mode
+        guard let connection else {
+            switch mode {
+            case .disable, .allow: return nil
+            case .require, .verifyCA, .verifyFull: return .notEncrypted
+            }
+        }
+        guard mode.asksForCertificate else { return nil }
+        guard let name = connection.certificateName else { return .noCertificate }
+        let isUsersOwn =
+            mode != .verifyFull || name == user
+            || encryption.userMap.contains { $0.certificate == name && $0.user == user }
+        return isUsersOwn ? nil : .wrongCertificate(of: name, user: user)
+    }
 
     /// What opens the servers for a user of the configuration whom we did not ask for a password.
     func credentialWithoutExchange(of name: String) -> ServerCredential {
@@ -56,5 +75,27 @@ package struct LoginRules: Sendable {
                 iterations: ScramSecret.standardIterations
             ).secret
         }
+    }
+}
+
+/// Why a client is refused before it is asked for a password; PostgreSQL's words where it has some.
+struct LoginRefusal: Equatable {
+    let sqlState = "28000"
+    let message: String
+    var hint: String?
+    let logReason: String
+
+    static let notEncrypted = LoginRefusal(
+        message: "this server accepts encrypted connections only",
+        hint: "Connect with sslmode=require or stronger.", logReason: "not encrypted")
+
+    static let noCertificate = LoginRefusal(
+        message: "connection requires a valid client certificate",
+        logReason: "no client certificate")
+
+    static func wrongCertificate(of name: String, user: String) -> LoginRefusal {
+        LoginRefusal(
+            message: "certificate authentication failed for user \"\(user)\"",
+            logReason: "the certificate is of \"\(name)\", who is not mapped to this user")
     }
 }

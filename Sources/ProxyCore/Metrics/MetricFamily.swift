@@ -25,6 +25,8 @@ package struct MetricFamily: Sendable {
 
     static let clients = MetricFamily(
         "martlet_clients", .gauge, "Client connections by what they do.")
+    static let encryptedClients = MetricFamily(
+        "martlet_encrypted_clients", .gauge, "Client connections that are encrypted by TLS.")
     static let waitingClients = MetricFamily(
         "martlet_waiting_clients", .gauge, "Clients whose unit of work waits for a free server.")
     static let heldUnits = MetricFamily(
@@ -137,7 +139,7 @@ package struct MetricFamily: Sendable {
 
     /// Every family, in the order of the page.
     package static let all: [MetricFamily] = [
-        clients, waitingClients, heldUnits, logins, errors, cancels,
+        clients, encryptedClients, waitingClients, heldUnits, logins, errors, cancels,
         units, unitDuration, waitDuration, holdDuration, retries, pins, pinsTotal, prepared,
         readDemand,
         servers, serverConnects, serverConnectErrors, serverEnds,

@@ -85,6 +85,8 @@ package enum ServerActivity: Int, MetricLabel {
 package enum RetryReason: Int, MetricLabel {
     /// A replica refused what was classified as a read.
     case refusedByReplica
+    /// A replica did not know a table, column, function, type or schema that the primary may have.
+    case unknownToReplica
     /// A standby's recovery cancelled it (40001, 40P01).
     case recoveryConflict
     /// A replica's connection died before any of the answer was forwarded.
@@ -101,6 +103,7 @@ package enum RetryReason: Int, MetricLabel {
     package var label: String {
         switch self {
         case .refusedByReplica: "refused_by_replica"
+        case .unknownToReplica: "unknown_to_replica"
         case .recoveryConflict: "recovery_conflict"
         case .replicaLost: "replica_lost"
         case .serverShutdown: "server_shutdown"
@@ -139,6 +142,10 @@ package enum PinReason: Int, MetricLabel {
 /// How a login ended.
 package enum LoginResult: Int, MetricLabel {
     case accepted, badPassword, tooManyClients, timeout, protocolViolation, unavailable, left
+    /// The TLS handshake failed.
+    case handshakeFailed
+    /// Not encrypted, or without the certificate that is asked for.
+    case encryptionRefused
 
     package var label: String {
         switch self {
@@ -149,6 +156,8 @@ package enum LoginResult: Int, MetricLabel {
         case .protocolViolation: "protocol_violation"
         case .unavailable: "unavailable"
         case .left: "left"
+        case .handshakeFailed: "handshake_failed"
+        case .encryptionRefused: "encryption_refused"
         }
     }
 }

@@ -33,6 +33,7 @@ package struct MetricsPage: Sendable {
 
     private func writeClients(to page: inout PrometheusText) {
         write(counters.clients, as: .clients, by: "state", to: &page)
+        write(.encryptedClients, counters.encryptedClients, to: &page)
         write(.waitingClients, counters.clients[.waiting], to: &page)
         write(.heldUnits, counters.clients[.held], to: &page)
         write(counters.logins, as: .logins, by: "result", to: &page)

@@ -7,6 +7,8 @@
 package struct ShardCounters: Sendable {
     /// Clients by what they do (gauge).
     package var clients = Tally<ClientActivity>()
+    /// Those among them whose connection is encrypted (gauge).
+    package var encryptedClients = 0
     /// Pins that hold now (gauge), by the reason they began for.
     package var pins = Tally<PinReason>()
     /// Pins that began.
@@ -62,6 +64,7 @@ package struct ShardCounters: Sendable {
     /// Adds another shard's, node by node.
     package mutating func add(_ other: ShardCounters) {
         clients.add(other.clients)
+        encryptedClients &+= other.encryptedClients
         pins.add(other.pins)
         pinsBegun.add(other.pinsBegun)
         retries.add(other.retries)

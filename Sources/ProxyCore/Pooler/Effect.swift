@@ -2,11 +2,15 @@
 
 /// What a shard's core wants performed; the driver is one switch over these.
 package enum Effect: Equatable, Sendable {
-    /// Open a TCP connection to a server; then `connected` or `disconnected`.
+    /// Open a connection to a server, encrypted as is configured; then `connected` or
+    /// `disconnected`.
     case connect(ConnectionID, host: String, port: UInt16)
     /// Send what `withOutput` lends for it (within a few seconds), then close the socket and say
     /// `disconnected`; only then is the id free. The core ignores whatever it still receives.
     case close(ConnectionID)
+    /// Send what `withOutput` lends for a client, then speak TLS with it; then `secured` or
+    /// `disconnected`. The client has sent `received` already, which belongs to its handshake.
+    case startTLS(ConnectionID, received: [UInt8])
     /// Stop reading a socket (data stays in the kernel) until `resumeReading`.
     case pauseReading(ConnectionID)
     case resumeReading(ConnectionID)
@@ -56,7 +60,8 @@ package struct PoolKey: Hashable, Sendable {
 
 /// One event for the log; the runtime words it and chooses the level.
 package enum LogEvent: Equatable, Sendable {
-    case clientLoggedIn(ConnectionID, user: String, database: String, peer: String)
+    case clientLoggedIn(
+        ConnectionID, user: String, database: String, peer: String, encryption: String? = nil)
     case clientRefused(ConnectionID, sqlState: String, reason: String, peer: String)
     case clientLeft(ConnectionID, user: String)
     case serverOpened(NodeID, database: String, user: String)

@@ -71,7 +71,7 @@ extension Pooler {
     // nothing goes on, so that a statement sent by one who does not wait has the effect that it
     // would have without martlet. But a server is one of few: where the outcome is known to be
     // nothing, a read or a transaction that will be rolled back, the statement is cancelled after a
-    // moment in which most end by themselves. A cancelled server is used again, a closed one is not.
+    // moment in which most end by themselves. A cancelled server is used again, a closed one not.
 
     private static let patience = Instant.Span.seconds(1)
     private static let patienceAfterCancel = Instant.Span.seconds(5)

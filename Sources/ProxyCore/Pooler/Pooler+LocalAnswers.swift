@@ -73,10 +73,11 @@ extension Pooler {
     }
 
     private func canExecute(_ statement: LocalStatement, for client: ClientSession) -> Bool {
-        if ownSetting(statement) != nil || deallocated(statement, client) != nil {
+        if ownSetting(statement) != nil {
             // The server of a transaction must hear of an error, so all of the unit must be here.
             return client.server == nil || client.status != .failed && client.unit.isComplete
         }
+        if deallocated(by: statement, client) != nil { return client.status != .failed }
         guard client.server == nil else { return false }
         switch statement.control {
         case .begin(let modes): return client.deferredBegin == nil && !modes.snapshot
@@ -84,17 +85,6 @@ extension Pooler {
         case .commit, .rollback: return client.deferredBegin != nil
         default: return false
         }
-    }
-
-    /// The hash of the client's name for the protocol's statement that a DEALLOCATE is about, if it
-    /// is. Servers know that by another name, and others may use it.
-    private func deallocated(
-        _ statement: LocalStatement, _ client: ClientSession
-    ) -> UInt64? {
-        guard case .deallocate(let range) = statement.command else { return nil }
-        let name = SettingText.identifier(statement.text.span, range)
-        let hash = hashing(name)
-        return client.statements.find(name.rawSpan, hash: hash) == nil ? nil : hash
     }
 
     /// The one statement that extended messages define, bind, describe and execute, by the unnamed
@@ -167,8 +157,8 @@ extension Pooler {
         if let setting = ownSetting(statement) {
             return execute(setting, statement, for: client, now: now)
         }
-        if let hash = deallocated(statement, client) {
-            client.statements.remove(hash: hash)
+        if let name = deallocated(by: statement, client) {
+            client.statements.remove(hash: name)
             return .completed(tag: "DEALLOCATE")
         }
         switch statement.control {
@@ -191,6 +181,17 @@ extension Pooler {
             client.unit.wasRolledBack = statement.control == .rollback
             return .completed(tag: statement.control == .rollback ? "ROLLBACK" : "COMMIT")
         }
+    }
+
+    /// The hash of the name of a protocol-level statement that is given up by `DEALLOCATE`, which has
+    /// one name space for these and for those of PREPARE. Servers know it by another name.
+    private func deallocated(
+        by statement: LocalStatement, _ client: ClientSession
+    ) -> UInt64? {
+        guard case .deallocate(let range) = statement.command else { return nil }
+        let name = SettingText.identifier(statement.text.span, range)
+        let hash = hashing(name)
+        return client.statements.find(name.rawSpan, hash: hash) == nil ? nil : hash
     }
 
     /// The client believes to be in a transaction that no server has: it hears so once, and then,
@@ -290,8 +291,10 @@ extension Pooler {
                 ? client.statements.find(name, hash: hashing(name)) : client.localPortal
             if let error = refusalInAborted(text, client) { return error }
             describe(text, isStatement: target.isStatement, client)
-        case FrontendKind.execute, FrontendKind.functionCall:
-            return executeBound(client, now: now)
+        case FrontendKind.execute: return executeBound(client, now: now)
+        case FrontendKind.query, FrontendKind.functionCall:
+            // Behind other messages, in a transaction that is lost.
+            if case .failed(let error) = executeInAborted(nil, client) { return error }
         case FrontendKind.close:
             guard let target = try? Target(body: body) else { return nil }
             if target.isStatement {

@@ -28,7 +28,8 @@ extension Pooler {
     // MARK: Startup packets
 
     private func startUp(_ client: ClientSession, now: Instant) {
-        while client.phase == .startup {
+        if beginsWithTLS(client) { return }
+        while client.phase == .startup && client.login?.isHandshaking != true {
             let packet: StartupPacket
             do {
                 guard
@@ -50,8 +51,9 @@ extension Pooler {
 
     private func accept(_ packet: StartupPacket, from client: ClientSession, now: Instant) {
         switch packet {
-        case .sslRequest: decline(80_877_103, of: client)
-        case .gssEncRequest: decline(80_877_104, of: client)
+        case .sslRequest: sslRequested(by: client)
+        case .gssEncRequest:
+            if isFirstRequest(80_877_104, of: client) { answer("N", client) }
         case .cancelRequest(let processID, let secret):
             route(cancel: processID, secret: secret, now: now)
             close(client)
@@ -59,16 +61,86 @@ extension Pooler {
         }
     }
 
-    /// Answers a request for encryption with no; each may be made once.
-    private func decline(_ code: Int32, of client: ClientSession) {
-        guard client.login?.requestsSeen.insert(code).inserted == true, client.inbound.isEmpty else {
-            return refuse(
-                client, "08P01", "received unencrypted data after encryption request",
-                hint: "Wait for the answer before you send more.")
+    /// Requests for encryption may be made once each. What was sent behind one before its answer
+    /// could be somebody else's, and would be taken for the client's own (CVE-2021-23214).
+    private func isFirstRequest(_ code: Int32, of client: ClientSession) -> Bool {
+        if client.login?.requestsSeen.insert(code).inserted == true, client.inbound.isEmpty {
+            return true
         }
-        client.output.append(byte: UInt8(ascii: "N"))
+        refuse(
+            client, "08P01", "received unencrypted data after encryption request",
+            hint: "Wait for the answer before you send more.")
+        return false
+    }
+
+    private func answer(_ verdict: Unicode.Scalar, _ client: ClientSession) {
+        client.output.append(byte: UInt8(ascii: verdict))
         markDirty(client)
     }
+
+    // MARK: TLS
+
+    private func sslRequested(by client: ClientSession) {
+        if client.isEncrypted {
+            let fault = StartupFault.unsupportedProtocol(major: 1234, minor: 5679)
+            return refuse(client, fault.sqlState, fault.message)
+        }
+        guard isFirstRequest(80_877_103, of: client) else { return }
+        guard rules.encryption.mode.isOffered else { return answer("N", client) }
+        answer("S", client)
+        startTLS(client, received: [])
+    }
+
+    /// No startup packet begins like a TLS record: it would be longer than is allowed.
+    private func beginsWithTLS(_ client: ClientSession) -> Bool {
+        guard !client.isEncrypted, client.login?.requestsSeen.isEmpty == true,
+            !client.inbound.isEmpty, client.unread.copy(0..<1) == [0x16]
+        else { return false }
+        guard rules.encryption.mode.isOffered else {
+            // It would not understand an answer.
+            counters.logins.count(.encryptionRefused)
+            log(client, refused: "08P01", "direct TLS, which is not offered here")
+            close(client)
+            return true
+        }
+        client.login?.isDirect = true
+        let received = client.unread.copy(0..<client.inbound.count)
+        client.inbound.removeAll()
+        startTLS(client, received: received)
+        return true
+    }
+
+    private func startTLS(_ client: ClientSession, received: [UInt8]) {
+        client.login?.isHandshaking = true
+        effects.append(.startTLS(client.id, received: received))
+    }
+
+    func secured(_ client: ClientSession, _ encryption: Encryption) {
+        client.login?.isHandshaking = false
+        client.isEncrypted = true
+        client.login?.encryption = encryption
+        if client.login?.isDirect == true && !encryption.hasAgreedProtocol {
+            // As PostgreSQL 17: only ALPN tells that it wants to speak with a database.
+            counters.logins.count(.protocolViolation)
+            log(client, refused: "08P01", "direct TLS without ALPN")
+            close(client)
+        }
+    }
+
+    func handshakeFailed(_ client: ClientSession, _ reason: String) {
+        client.login?.isHandshaking = false
+        counters.logins.count(.handshakeFailed)
+        log(client, refused: "08P01", reason)
+    }
+
+    private func log(_ client: ClientSession, refused sqlState: String, _ reason: String) {
+        effects.append(
+            .log(
+                .clientRefused(
+                    client.id, sqlState: sqlState, reason: reason, peer: client.peer)))
+    }
+
+    // MARK: Startup messages
 
     private func begin(_ client: ClientSession, _ message: StartupMessage, now: Instant) {
         guard !isDraining else {
@@ -80,6 +152,11 @@ extension Pooler {
                 hint: "martlet accepts \(policy.clients.maximum) clients (clients.maximum).")
         }
         client.login?.hasClientPlace = true
+        if let refusal = rules.refusal(user: message.user, client.login?.encryption) {
+            counters.logins.count(.encryptionRefused)
+            log(client, refused: refusal.sqlState, refusal.logReason)
+            return refuse(client, refusal.sqlState, refusal.message, hint: refusal.hint)
+        }
         guard message.replication == .none else {
             return refuse(
                 client, "0A000", "replication connections are not supported yet",
@@ -96,7 +173,8 @@ extension Pooler {
         applyPolicy(to: client)
         client.phase = .authenticating
         client.login?.exchange = AuthenticationExchange(
-            user: client.user, rules: rules, nonce: secrets.next(18))
+            user: client.user, rules: rules, nonce: secrets.next(18),
+            channelBinding: client.login?.encryption?.channelBinding)
         guard let step = client.login?.exchange?.begin(into: &client.output) else { return }
         perform(step, for: client, now: now)
     }
@@ -196,11 +274,7 @@ extension Pooler {
             }
             counters.logins.count(
                 failure.cause == .lookupUnavailable ? .unavailable : .badPassword)
-            effects.append(
-                .log(
-                    .clientRefused(
-                        client.id, sqlState: failure.sqlState, reason: failure.logReason,
-                        peer: client.peer)))
+            log(client, refused: failure.sqlState, failure.logReason)
             refuse(client, failure.sqlState, failure.message)
         }
     }
@@ -269,13 +343,14 @@ extension Pooler {
         ReadyForQuery.write(.idle, to: &client.output)
         markDirty(client)
         client.phase = .ready
+        let encryption = client.login?.encryption?.words
         client.login = nil
         loggingIn -= 1
         effects.append(
             .log(
                 .clientLoggedIn(
                     client.id, user: client.user, database: client.database.name,
-                    peer: client.peer)))
+                    peer: client.peer, encryption: encryption)))
         advance(client, now: now)
         reconsiderReading(client)
     }

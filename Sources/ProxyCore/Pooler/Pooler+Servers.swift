@@ -58,11 +58,12 @@ extension Pooler {
 
     // MARK: Login
 
-    func login(at server: ServerConnection) {
+    func login(at server: ServerConnection, _ encryption: Encryption?) {
         server.phase = .authenticating
         server.authentication = ServerAuthentication(
             user: server.key.user, credential: credentials[server.key.user] ?? .none,
-            nonce: secrets.next(18))
+            nonce: secrets.next(18), channelBinding: encryption?.channelBinding,
+            isEncrypted: encryption != nil)
         guard
             let message = try? StartupMessage(parameters: [
                 StartupMessage.Parameter("user", server.key.user),

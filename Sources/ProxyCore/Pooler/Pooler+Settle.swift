@@ -11,7 +11,7 @@ extension Pooler {
         guard server.isSettled, server.phase == .leased, isLast, server.partial.isEmpty else {
             return
         }
-        // A COPY may fail while half a message of its data is with the server: the rest comes first.
+        // A COPY may fail with half a message of its data at the server: the rest comes first.
         if let client = server.client, client.passing > 0, !client.isDropping { return }
         server.isSettled = false
         if server.errand != .none { return errandEnded(server, now: now) }

@@ -25,9 +25,22 @@ extension Pooler {
             switch slot.occupant {
             case .vacant: break
             case .client(let client): expire(client, now: now)
-            case .server(let server): expire(server, now: now)
+            case .server(let server):
+                expire(server, now: now)
+                expireOpening(of: server, now: now)
             }
         }
+    }
+
+    /// A server that takes a connection and then says nothing, in TLS or after it, is not there.
+    private func expireOpening(of server: ServerConnection, now: Instant) {
+        switch server.phase {
+        case .connecting, .authenticating, .starting: break
+        case .idle, .leased, .closed: return
+        }
+        guard now - server.openedAt >= policy.pools.connectTimeout else { return }
+        lost(server, reason: "it did not log us in within pools.connect_timeout", now: now)
+        effects.append(.close(server.id))
     }
 
     private func expireHeld(now: Instant) {

@@ -97,10 +97,16 @@ package final class Pooler {
         return id
     }
 
-    /// A server asked for by `.connect` is there.
-    package func connected(_ id: ConnectionID, now: Instant) {
+    /// A server asked for by `.connect` is there; `encryption` where it speaks TLS.
+    package func connected(_ id: ConnectionID, encryption: Encryption? = nil, now: Instant) {
         guard case .server(let server) = occupant(id), server.phase == .connecting else { return }
-        login(at: server)
+        login(at: server, encryption)
+    }
+
+    /// The handshake asked for by `.startTLS` is over: what comes now was encrypted.
+    package func secured(_ id: ConnectionID, _ encryption: Encryption, now: Instant) {
+        guard case .client(let client) = occupant(id), client.phase == .startup else { return }
+        secured(client, encryption)
     }
 
     /// The socket is gone: end of stream, reset, or connecting failed. The driver has closed it.
@@ -108,6 +114,7 @@ package final class Pooler {
         switch occupant(id) {
         case .vacant: return
         case .client(let client):
+            if client.login?.isHandshaking == true { handshakeFailed(client, reason) }
             if client.phase != .closed { leave(client, now: now) }
         case .server(let server):
             if server.phase != .closed { lost(server, reason: reason, now: now) }
@@ -189,6 +196,7 @@ package final class Pooler {
             case .vacant: break
             case .client(let client):
                 counters.clients.count(Self.activity(of: client))
+                if client.isEncrypted { counters.encryptedClients += 1 }
                 for pin in client.pins { counters.pins.count(pin.metric) }
             case .server(let server):
                 counters[node: server.key.node].servers.count(Self.activity(of: server))

@@ -56,6 +56,7 @@ package final class ClientSession {
 
     // Who it is.
     package var login: Login?
+    package var isEncrypted = false
     package var user = ""
     package var database: DatabaseState
     package var poolPolicy = PoolPolicy()
@@ -174,6 +175,11 @@ package final class ClientSession {
         package var exchange: AuthenticationExchange?
         package var parameters: [String: String] = [:]
         package var requestsSeen: Set<Int32> = []
+        /// TLS began with its first byte, without a request (PostgreSQL 17's `sslnegotiation`).
+        package var isDirect = false
+        package var isHandshaking = false
+        /// What TLS says of the connection; nil where it is not encrypted.
+        package var encryption: Encryption?
         package var isReplication = false
         package var hasClientPlace = false
         package var hasUserPlace = false

@@ -21,6 +21,20 @@ package struct SocketState: OptionSet, Sendable {
     /// Named in the driver's list of sockets to read without an event.
     package static let runnable = SocketState(rawValue: 1 << 6)
     package static let server = SocketState(rawValue: 1 << 7)
+    /// Its bytes go through the TLS session that the table holds for it.
+    package static let encrypted = SocketState(rawValue: 1 << 8)
+    /// A client's TLS handshake is not over.
+    package static let handshaking = SocketState(rawValue: 1 << 9)
+}
+
+extension SocketState {
+    /// What an event says of a socket.
+    package init(_ readiness: SocketReadiness) {
+        self = []
+        if readiness.contains(.writable) { insert(.writable) }
+        if !readiness.isDisjoint(with: .worthReading) { insert(.readable) }
+        if !readiness.isDisjoint(with: .ending) { insert(.ending) }
+    }
 }
 
 /// The sockets of one shard by slot, 24 bytes each, and who waits for whom.
@@ -45,6 +59,8 @@ package struct ConnectionTable {
     fileprivate static let nobody = UInt32.max
 
     private var slots: [Slot] = []
+    /// By slot, and only as long as it must be: who uses no TLS pays one flag of `state` for it.
+    private var sessions: [TLSSession?] = []
     /// Occupied slots.
     package private(set) var count = 0
 
@@ -86,18 +102,61 @@ package struct ConnectionTable {
         count += 1
     }
 
+    // MARK: Bytes
+
+    /// Reads a socket once, decrypted where it has to be.
+    package mutating func receive(
+        _ id: ConnectionID, into buffer: UnsafeMutableRawBufferPointer
+    ) -> ReceiveResult {
+        let slot = Int(id.slot)
+        if slots[slot].state.contains(.encrypted), let session = sessions[slot] {
+            let result = unsafe session.receive(from: slots[slot].socket, into: buffer)
+            // An answer of libssl's own did not fit: the next edge sends the rest.
+            if session.hasUnsent { slots[slot].state.remove(.writable) }
+            return result
+        }
+        return unsafe slots[slot].socket.receive(into: buffer)
+    }
+
+    /// Sends on a socket once, encrypted where it has to be.
+    package func send(_ bytes: RawSpan, to id: ConnectionID) -> SendResult {
+        let slot = Int(id.slot)
+        if slots[slot].state.contains(.encrypted), let session = sessions[slot] {
+            return session.send(bytes, to: slots[slot].socket)
+        }
+        return slots[slot].socket.send(bytes)
+    }
+
+    /// From now on its bytes are encrypted.
+    package mutating func encrypt(_ id: ConnectionID, _ session: TLSSession) {
+        let slot = Int(id.slot)
+        while sessions.count <= slot { sessions.append(nil) }
+        sessions[slot] = session
+        slots[slot].state.insert(.encrypted)
+    }
+
+    /// Its TLS session, if it has one.
+    package func session(of id: ConnectionID) -> TLSSession? {
+        slots[Int(id.slot)].state.contains(.encrypted) ? sessions[Int(id.slot)] : nil
+    }
+
+    // MARK: Ends
+
     /// Frees a slot. Its waiters must have been woken.
-    package mutating func vacate(_ id: ConnectionID) -> Socket {
+    package mutating func vacate(_ id: ConnectionID) -> Channel {
         let slot = Int(id.slot)
         precondition(slots[slot].firstWaiter == Self.nobody)
         leaveQueue(slot)
-        let socket = slots[slot].socket
+        let channel = Channel(slots[slot].socket, session(of: id))
+        if channel.session != nil { sessions[slot] = nil }
         slots[slot].socket = .none
         slots[slot].isOccupied = false
         slots[slot].state = []
         count -= 1
-        return socket
+        return channel
     }
+
+    // MARK: Waiting
 
     /// Stops a source until its destination has drained.
     package mutating func block(_ source: ConnectionID, on destination: ConnectionID) {

@@ -23,8 +23,9 @@ package final class PoolerDriver: ShardHandler {
     private var pendingOutputLimit: Int
 
     private var table = ConnectionTable()
-    private var side = SideConnections()
-    private var attempts = ConnectAttempts()
+    private let tls: ShardTLS
+    private var side: SideConnections
+    private var attempts: ConnectAttempts
     private var statistics = LoopStatistics()
     private var whenDrained: (@Sendable () -> Void)?
 
@@ -35,7 +36,7 @@ package final class PoolerDriver: ShardHandler {
     private var runnable: [ConnectionID] = []
     private var running: [ConnectionID] = []
     /// Connections that failed on the spot; told at the end of the wake-up, not inside an effect.
-    private var failedConnects: [(ConnectionID, SocketError)] = []
+    private var failedConnects: [(ConnectionID, reason: String)] = []
 
     private static let bufferSize = 256 << 10
     /// What one socket may bring in one wake-up before the others get their turn.
@@ -45,8 +46,11 @@ package final class PoolerDriver: ShardHandler {
 
     package init(
         shard: ShardID, pooler: Pooler, policy: ProxyPolicy, epoll: EpollSet,
-        entrances: [ShardEntrance], resolver: Resolver, host: ShardHost
+        entrances: [ShardEntrance], resolver: Resolver, tls: ShardTLS, host: ShardHost
     ) {
+        self.tls = tls
+        side = SideConnections(tls)
+        attempts = ConnectAttempts(tls)
         self.shard = shard
         self.pooler = pooler
         self.epoll = epoll
@@ -123,8 +127,7 @@ package final class PoolerDriver: ShardHandler {
         side.closeAll()
         for id in table.all {
             while table.nextUnblocked(by: id) != nil {}
-            let socket = table.vacate(id)
-            if socket.isOpen { socket.close() }
+            table.vacate(id).close()
         }
         whenDrained?()
         whenDrained = nil
@@ -147,23 +150,27 @@ package final class PoolerDriver: ShardHandler {
         var budget = Self.readBudget
         while budget > 0 {
             statistics.reads += 1
-            switch unsafe table.socket(of: id).receive(into: buffer) {
+            switch unsafe table.receive(id, into: buffer) {
             case .received(let count, let drained):
                 statistics.bytesRead += UInt64(count)
-                budget -= count
+                // Records without data, such as those of a handshake, are work, too.
+                budget -= max(count, 4096)
                 // The end of the stream makes no edge of its own when it came with the bytes.
                 if drained && !table.state(of: id).contains(.ending) {
                     table.remove(.readable, of: id)
                 }
                 // Session positions need a time at which these bytes were here for certain; the
                 // wake-up may have begun before the server wrote them.
-                feed(count, from: id, now: MonotonicClock.now)
+                if count > 0 {
+                    feed(count, from: id, now: MonotonicClock.now)
+                } else {
+                    shookHands(id, now: now)
+                }
             case .nothing:
                 statistics.emptyReads += 1
                 return table.remove(.readable, of: id)
             case .ended: return lost(id, reason: "the peer closed the connection", now: now)
-            case .failed(let code):
-                return lost(id, reason: SocketError.text(of: code), now: now)
+            case .failed(let code): return failed(id, code, now: now)
             }
             guard table.holds(id), mayRead(id) else { return }
         }
@@ -254,6 +261,12 @@ package final class PoolerDriver: ShardHandler {
     /// Sends what waits for a connection, in one call if the kernel takes it all.
     private func flush(_ id: ConnectionID) {
         guard canSend(id) else { return }
+        if let session = table.session(of: id),
+            session.sendUnsent(to: table.socket(of: id)) != nil
+        {
+            // An error is found by reading.
+            return table.remove(.writable, of: id)
+        }
         pooler.withOutput(of: id) { bytes in
             bytes.isEmpty ? 0 : send(bytes, to: id)
         }
@@ -266,7 +279,7 @@ package final class PoolerDriver: ShardHandler {
     /// Sends once and returns how much the kernel took.
     private func send(_ bytes: RawSpan, to id: ConnectionID) -> Int {
         statistics.sends += 1
-        switch table.socket(of: id).send(bytes) {
+        switch table.send(bytes, to: id) {
         case .sent(let count, let full):
             statistics.bytesSent += UInt64(count)
             if full { table.remove(.writable, of: id) }
@@ -298,6 +311,7 @@ package final class PoolerDriver: ShardHandler {
         case .close(let id): close(id, now: now)
         case .pauseReading(let id): pause(id)
         case .resumeReading(let id): resume(id)
+        case .startTLS(let id, let received): startTLS(id, received)
         case .deliverCancel(let server, let name, let port, let packet):
             deliverCancel(.init(server: server, host: name, port: port, packet: packet), now: now)
         case .lookUpSecret(let id, let user, let newerThan):
@@ -346,7 +360,10 @@ package final class PoolerDriver: ShardHandler {
         var hadOutput = false
         var unsent: [UInt8] = []
         let canSend = canSend(id)
+        let isReadable = !table.state(of: id).contains(.handshaking)
         pooler.withOutput(of: id) { bytes in
+            // In the middle of a handshake there is no way to say anything.
+            guard isReadable else { return bytes.byteCount }
             hadOutput = !bytes.isEmpty
             let sent = canSend && hadOutput ? send(bytes, to: id) : 0
             if sent < bytes.byteCount {
@@ -357,12 +374,13 @@ package final class PoolerDriver: ShardHandler {
             return bytes.byteCount
         }
         let state = table.state(of: id)
-        let socket = forget(id)
-        let mustLinger = !unsent.isEmpty || hadOutput && !state.contains(.server)
+        let channel = forget(id)
+        let mustLinger =
+            !unsent.isEmpty || channel.hasUnsent || hadOutput && !state.contains(.server)
         if mustLinger && state.isDisjoint(with: [.ending, .connecting]) {
-            side.bidFarewell(id, socket: socket, unsent: unsent, now: now)
-        } else if socket.isOpen {
-            socket.close()
+            side.bidFarewell(id, channel, unsent: unsent, now: now)
+        } else {
+            channel.close()
         }
         // The rest is between the socket and the side connections; the core's id is free.
         pooler.disconnected(id, reason: "closed", now: now)
@@ -370,14 +388,13 @@ package final class PoolerDriver: ShardHandler {
 
     /// The socket is gone: frees its slot and tells the core.
     private func lost(_ id: ConnectionID, reason: String, now: Instant) {
-        let socket = forget(id)
-        if socket.isOpen { socket.close() }
+        forget(id).close()
         pooler.disconnected(id, reason: reason, now: now)
         performEffects(now: now)
     }
 
     /// Frees a slot; its socket is the caller's.
-    private func forget(_ id: ConnectionID) -> Socket {
+    private func forget(_ id: ConnectionID) -> Channel {
         if !table.state(of: id).contains(.server) { entrances[shard.index].clientLeft() }
         wakeWaiters(of: id)
         attempts.end(id)
@@ -398,28 +415,33 @@ package final class PoolerDriver: ShardHandler {
         do throws(SocketError) {
             try epoll.add(socket.descriptor, as: id)
         } catch {
-            failedConnects.append((id, error))
+            failedConnects.append((id, error.description))
         }
     }
 
     private func transfer(_ id: ConnectionID, to other: ShardID) {
         // The core forgets the server with this; it keeps one that has something to do again.
         guard table.holds(id), let server = pooler.handOver(id) else { return }
-        let socket = forget(id)
-        epoll.remove(socket.descriptor)
+        let channel = forget(id)
+        epoll.remove(channel.socket.descriptor)
         // Not more than there may be servers, so the mailbox must take it.
-        entrances[other.index].mailbox.post(.adopt(TransferredServer(server, socket: socket)))
+        entrances[other.index].mailbox.post(.adopt(TransferredServer(server, channel)))
     }
 
     private func adopt(_ transferred: TransferredServer, now: Instant) {
         let id = unsafe pooler.adopt(transferred.server, now: now)
-        watch(id, transferred.socket, state: .server)
+        let channel = unsafe transferred.channel
+        watch(id, channel.socket, state: .server)
+        guard let session = channel.session else { return }
+        tls.adopt(session)
+        table.encrypt(id, session)
     }
 
     // MARK: Connecting
 
     private func connect(_ id: ConnectionID, host name: String, port: UInt16) {
         table.occupy(id, socket: .none, state: [.server, .connecting])
+        attempts.begin(id, host: name)
         resolve(id, host: name, port: port)
     }
 
@@ -443,9 +465,9 @@ package final class PoolerDriver: ShardHandler {
         }
         switch answer {
         case .success(let addresses):
-            attempts.begin(id, addresses)
+            attempts.resolved(id, addresses)
             connectNext(id)
-        case .failure(let error): failedConnects.append((id, error))
+        case .failure(let error): failedConnects.append((id, error.description))
         }
     }
 
@@ -455,23 +477,25 @@ package final class PoolerDriver: ShardHandler {
             table.setSocket(socket, of: id)
             try epoll.add(socket.descriptor, as: id)
         } catch {
-            failedConnects.append((id, error))
+            failedConnects.append((id, error.description))
         }
     }
 
-    /// A connect is over when the socket is writable; then its error says how it went.
     private func connecting(_ id: ConnectionID, _ readiness: SocketReadiness, now: Instant) {
         let socket = table.socket(of: id)
-        guard readiness.contains(.writable) || !readiness.isDisjoint(with: .ending) else { return }
-        if socket.connectFailure() != nil {
+        switch attempts.advance(id, socket, readiness) {
+        case .waiting: return
+        case .failedHere:
             socket.close()
             table.setSocket(.none, of: id)
             table.remove([.readable, .writable, .ending], of: id)
             return connectNext(id)
+        case .failed(let reason): return failedConnects.append((id, reason))
+        case .connected(let session):
+            if let session { table.encrypt(id, session) }
+            table.remove(.connecting, of: id)
+            pooler.connected(id, encryption: session?.encryption, now: now)
         }
-        attempts.end(id)
-        table.remove(.connecting, of: id)
-        pooler.connected(id, now: now)
         performEffects(now: now)
         guard table.holds(id) else { return }
         flush(id)
@@ -482,10 +506,57 @@ package final class PoolerDriver: ShardHandler {
         guard !failedConnects.isEmpty else { return }
         let failed = failedConnects
         failedConnects = []
-        for (id, error) in failed where table.holds(id) {
+        for (id, reason) in failed where table.holds(id) {
             statistics.failedConnects += 1
-            lost(id, reason: error.description, now: now)
+            lost(id, reason: reason, now: now)
         }
+    }
+
+    // MARK: TLS
+
+    /// From here on a client's bytes are encrypted; what is queued for it goes first, in clear.
+    private func startTLS(_ id: ConnectionID, _ received: [UInt8]) {
+        guard table.holds(id) else { return }
+        do throws(TLSFault) {
+            let session = try tls.sessionOfClient(early: received)
+            pooler.withOutput(of: id) { answer in
+                session.sendFirst([UInt8](copying: answer))
+                return answer.byteCount
+            }
+            table.encrypt(id, session)
+            table.insert(.handshaking, of: id)
+            flush(id)
+            guard !received.isEmpty else { return }
+            table.insert(.readable, of: id)
+            enqueue(id)
+        } catch {
+            failedConnects.append((id, "TLS: \(error)"))
+        }
+    }
+
+    /// Something was read that held no data; perhaps the end of a client's handshake.
+    private func shookHands(_ id: ConnectionID, now: Instant) {
+        guard let session = table.session(of: id) else { return }
+        guard session.isEstablished, table.state(of: id).contains(.handshaking) else { return }
+        table.remove(.handshaking, of: id)
+        pooler.secured(id, session.encryption, now: now)
+        performEffects(now: now)
+    }
+
+    /// A read failed. In a handshake that leaves an alert, which the client should get to see.
+    private func failed(_ id: ConnectionID, _ code: Int32, now: Instant) {
+        guard let fault = table.session(of: id)?.fault else {
+            return lost(id, reason: SocketError.text(of: code), now: now)
+        }
+        let isClient = !table.state(of: id).contains(.server)
+        let channel = forget(id)
+        if isClient {
+            side.bidFarewell(id, Channel(channel.socket), unsent: [], now: now)
+        } else {
+            channel.close()
+        }
+        pooler.disconnected(id, reason: "TLS: \(fault)", now: now)
+        performEffects(now: now)
     }
 
     // MARK: Farewells and cancel requests
@@ -520,14 +591,5 @@ package final class PoolerDriver: ShardHandler {
         guard let whenDrained, pooler.numberOfClients == 0, side.isEmpty else { return }
         self.whenDrained = nil
         whenDrained()
-    }
-}
-
-extension SocketState {
-    fileprivate init(_ readiness: SocketReadiness) {
-        self = []
-        if readiness.contains(.writable) { insert(.writable) }
-        if !readiness.isDisjoint(with: .worthReading) { insert(.readable) }
-        if !readiness.isDisjoint(with: .ending) { insert(.ending) }
     }
 }

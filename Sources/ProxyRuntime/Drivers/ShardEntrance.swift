@@ -22,11 +22,12 @@ package enum ShardMail: Sendable {
 package final class TransferredServer: Sendable {
     // The shard that gives it away keeps no reference, and one other shard takes it.
     nonisolated(unsafe) let server: HandedServer
-    let socket: Socket
+    // The same holds for its TLS session.
+    nonisolated(unsafe) let channel: Channel
 
-    init(_ server: HandedServer, socket: Socket) {
+    init(_ server: HandedServer, _ channel: Channel) {
         unsafe self.server = server
-        self.socket = socket
+        unsafe self.channel = channel
     }
 }
 

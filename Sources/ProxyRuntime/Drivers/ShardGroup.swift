@@ -31,7 +31,7 @@ package final class ShardGroup: Sendable {
     /// Starts the loops; nobody is accepted before `listen`.
     package init(
         count: Int, policy: ProxyPolicy, rules: LoginRules, topology: Topology, host: ShardHost,
-        resolver: Resolver = Resolver(), randomSeed: UInt64
+        resolver: Resolver = Resolver(), tls: TLSStore = TLSStore(), randomSeed: UInt64
     ) throws(SocketError) {
         let ledger = Ledger(shards: count)
         var entrances: [ShardEntrance] = []
@@ -46,7 +46,7 @@ package final class ShardGroup: Sendable {
                 try PoolerShard(id: id, mailbox: entrances[index].mailbox) { epoll in
                     PoolerDriver(
                         shard: id, pooler: core, policy: policy, epoll: epoll,
-                        entrances: entrances, resolver: resolver, host: host)
+                        entrances: entrances, resolver: resolver, tls: ShardTLS(tls), host: host)
                 })
         }
         self.ledger = ledger

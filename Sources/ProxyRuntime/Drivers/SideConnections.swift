@@ -12,7 +12,7 @@ package import ProxyCore
 /// PostgreSQL closes when it has acted on it.
 package struct SideConnections {
     private struct Entry {
-        var socket: Socket
+        var channel: Channel
         var unsent: ArraySlice<UInt8>
         /// The server whose query is cancelled; nil for a farewell.
         var cancels: ConnectionID?
@@ -39,7 +39,7 @@ package struct SideConnections {
     /// Oldest first; each kind lives equally long, so the front is the next to expire.
     private var farewellDeadlines: Deque<(id: ConnectionID, at: Instant)> = []
     private var cancelDeadlines: Deque<(id: ConnectionID, at: Instant)> = []
-    private var attempts = ConnectAttempts()
+    private var attempts: ConnectAttempts
     private var unsentBytes = 0
     private var lastToken: UInt32 = 0
     private var cancelCount = 0
@@ -56,7 +56,7 @@ package struct SideConnections {
     /// A client that goes on sending this much after its farewell is cut off.
     private static let maximumDropped = 1 << 20
 
-    package init() {}
+    package init(_ tls: ShardTLS) { attempts = ConnectAttempts(tls) }
 
     package var isEmpty: Bool { entries.isEmpty }
     package var count: Int { entries.count }
@@ -72,12 +72,12 @@ package struct SideConnections {
 
     /// Takes a socket that the core has closed, and what it still has to be sent.
     package mutating func bidFarewell(
-        _ id: ConnectionID, socket: Socket, unsent: [UInt8], now: Instant
+        _ id: ConnectionID, _ channel: Channel, unsent: [UInt8], now: Instant
     ) {
-        guard unsentBytes + unsent.count <= Self.maximumUnsent else { return socket.close() }
+        guard unsentBytes + unsent.count <= Self.maximumUnsent else { return channel.close() }
         unsentBytes += unsent.count
-        if unsent.isEmpty { socket.shutDownWriting() }
-        entries[id] = Entry(socket: socket, unsent: unsent[...])
+        if unsent.isEmpty && !channel.hasUnsent { channel.shutDownWriting() }
+        entries[id] = Entry(channel: channel, unsent: unsent[...])
         farewellDeadlines.append((id, now + Self.farewellTime))
     }
 
@@ -99,7 +99,9 @@ package struct SideConnections {
         lastToken &+= 1
         // A slot that no table reaches and that is not the loop's own.
         let id = ConnectionID(slot: .max - 1, generation: lastToken)
-        entries[id] = Entry(socket: .none, unsent: cancel.packet[...], cancels: cancel.server)
+        entries[id] = Entry(
+            channel: Channel(.none), unsent: cancel.packet[...], cancels: cancel.server)
+        attempts.begin(id, host: cancel.host)
         unsentBytes += cancel.packet.count
         cancelDeadlines.append((id, now + Self.cancelTime))
         return (id, cancel)
@@ -111,7 +113,7 @@ package struct SideConnections {
     ) -> Outcome {
         guard entries[id] != nil else { return .unchanged }
         guard case .success(let addresses) = answer else { return end(id) }
-        attempts.begin(id, addresses)
+        attempts.resolved(id, addresses)
         return connectNext(id, epoll: epoll)
     }
 
@@ -120,12 +122,19 @@ package struct SideConnections {
     package mutating func ready(
         _ id: ConnectionID, _ readiness: SocketReadiness, epoll: EpollSet
     ) -> Outcome {
-        guard let entry = entries[id], entry.socket.isOpen else { return .unchanged }
+        guard let entry = entries[id], entry.channel.socket.isOpen else { return .unchanged }
+        var isWritable = readiness.contains(.writable)
         if attempts.isPending(id) {
-            if entry.socket.connectFailure() != nil { return connectNext(id, epoll: epoll) }
-            if readiness.contains(.writable) { attempts.end(id) }
+            switch attempts.advance(id, entry.channel.socket, readiness) {
+            case .waiting: return .unchanged
+            case .failedHere: return connectNext(id, epoll: epoll)
+            case .failed: return end(id)
+            case .connected(let session):
+                entries[id]?.channel.session = session
+                isWritable = true
+            }
         }
-        if readiness.contains(.writable) && !sendRest(of: id) { return end(id) }
+        if isWritable && !sendRest(of: id) { return end(id) }
         if !readiness.isDisjoint(with: .worthReading) && !skipInput(of: id) { return end(id) }
         return .unchanged
     }
@@ -144,18 +153,18 @@ package struct SideConnections {
     }
 
     package mutating func closeAll() {
-        for entry in entries.values where entry.socket.isOpen { entry.socket.close() }
-        self = SideConnections()
+        for entry in entries.values { entry.channel.close() }
+        entries = [:]
     }
 
     // MARK: -
 
     private mutating func connectNext(_ id: ConnectionID, epoll: EpollSet) -> Outcome {
-        if let socket = entries[id]?.socket, socket.isOpen { socket.close() }
-        entries[id]?.socket = .none
+        entries[id]?.channel.close()
+        entries[id]?.channel = Channel(.none)
         do throws(SocketError) {
             let socket = try attempts.next(id)
-            entries[id]?.socket = socket
+            entries[id]?.channel = Channel(socket)
             try epoll.add(socket.descriptor, as: id)
             return .unchanged
         } catch {
@@ -165,13 +174,17 @@ package struct SideConnections {
 
     /// False when the peer is gone.
     private mutating func sendRest(of id: ConnectionID) -> Bool {
-        guard var entry = entries[id], !entry.unsent.isEmpty else { return true }
-        guard case .sent(let count, _) = unsafe entry.socket.send(entry.unsent.span.bytes) else {
+        guard var entry = entries[id], !entry.unsent.isEmpty || entry.channel.hasUnsent else {
+            return true
+        }
+        guard case .sent(let count, _) = unsafe entry.channel.send(entry.unsent.span.bytes) else {
             return false
         }
         entry.unsent = entry.unsent.dropFirst(count)
         unsentBytes -= count
-        if entry.unsent.isEmpty && entry.cancels == nil { entry.socket.shutDownWriting() }
+        if entry.unsent.isEmpty && !entry.channel.hasUnsent && entry.cancels == nil {
+            entry.channel.shutDownWriting()
+        }
         entries[id] = entry
         return true
     }
@@ -182,7 +195,7 @@ package struct SideConnections {
         var dropped = entry.dropped
         let isOpen = unsafe withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 16) { buffer in
             while dropped < Self.maximumDropped {
-                switch unsafe entry.socket.receive(into: buffer) {
+                switch unsafe entry.channel.receive(into: buffer) {
                 case .received(let count, _): dropped += count
                 case .nothing: return true
                 case .ended: return false
@@ -198,7 +211,7 @@ package struct SideConnections {
     private mutating func end(_ id: ConnectionID) -> Outcome {
         attempts.end(id)
         guard let entry = entries.removeValue(forKey: id) else { return .unchanged }
-        if entry.socket.isOpen { entry.socket.close() }
+        entry.channel.close()
         unsentBytes -= entry.unsent.count
         guard let server = entry.cancels else { return .unchanged }
         cancelCount -= 1

@@ -43,8 +43,9 @@ extension LogLine {
         of event: ProxyCore.LogEvent, node: (NodeID) -> String
     ) -> [Field] {
         switch event {
-        case .clientLoggedIn(let id, let user, let database, let peer):
+        case .clientLoggedIn(let id, let user, let database, let peer, let encryption):
             [client(id), Field("user", user), Field("database", database), Field("peer", peer)]
+                + (encryption.map { [Field("tls", $0)] } ?? [])
         case .clientRefused(let id, let sqlState, let reason, let peer):
             [client(id), Field("sqlstate", sqlState), Field("reason", reason), Field("peer", peer)]
         case .clientLeft(let id, let user):

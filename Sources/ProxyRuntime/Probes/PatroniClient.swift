@@ -2,6 +2,7 @@
 
 internal import CCurl
 internal import Dispatch
+package import ProxyConfiguration
 package import ProxyCore
 internal import Synchronization
 
@@ -45,7 +46,7 @@ internal import Synchronization
         var isDriven = false
     }
 
-    private let security: RestSecurity
+    private let files: TLSFiles
     private let queue = DispatchQueue(label: "martlet.patroni")
     private let inbox = Mutex(Inbox())
     private let multi: UnsafeMutableRawPointer?
@@ -53,8 +54,9 @@ internal import Synchronization
 
     private static let isLibraryReady = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
-    package init(security: RestSecurity = RestSecurity()) {
-        self.security = security
+    /// - Parameter files: how https servers are checked, and how we show who we are.
+    package init(files: TLSFiles = TLSFiles()) {
+        self.files = files
         unsafe multi = Self.isLibraryReady ? unsafe curl_multi_init() : nil
     }
 
@@ -138,15 +140,17 @@ internal import Synchronization
             (CURLOPT_NOSIGNAL, 1), (CURLOPT_FORBID_REUSE, 1), (CURLOPT_FRESH_CONNECT, 1),
             (CURLOPT_FOLLOWLOCATION, 0), (CURLOPT_MAXFILESIZE, Self.bodyLimit),
             (CURLOPT_TCP_NODELAY, 1), (CURLOPT_DNS_CACHE_TIMEOUT, Self.nameLifetime),
+            // Seconds until a file of authorities is read again; libcurl would keep it for a day.
+            (CURLOPT_CA_CACHE_TIMEOUT, 30),
         ]
         // An http_proxy of the environment is for the way out, not for the cluster.
         var texts: [(CURLoption, String)] = [
             (CURLOPT_URL, request.url), (CURLOPT_PROTOCOLS_STR, "http,https"),
             (CURLOPT_PROXY, ""), (CURLOPT_USERAGENT, "martlet"),
         ]
-        if let file = security.authorityFile { texts.append((CURLOPT_CAINFO, file)) }
-        if let file = security.certificateFile { texts.append((CURLOPT_SSLCERT, file)) }
-        if let file = security.keyFile { texts.append((CURLOPT_SSLKEY, file)) }
+        if let file = files.authority { texts.append((CURLOPT_CAINFO, file)) }
+        if let file = files.certificate { texts.append((CURLOPT_SSLCERT, file)) }
+        if let file = files.key { texts.append((CURLOPT_SSLKEY, file)) }
         for (option, value) in numbers {
             if unsafe martlet_curl_set_long(handle, option, value) != CURLE_OK { return false }
         }

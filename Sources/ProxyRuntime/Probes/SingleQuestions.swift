@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Dispatch
+package import ProxyConfiguration
 package import ProxyCore
 
 /// Single questions to Patroni and to servers, for commands that ask once and end.
@@ -8,9 +9,9 @@ package import ProxyCore
 /// Waiting for an answer blocks no thread; every question has a timeout of its own.
 package final class SingleQuestions: Sendable {
     private let queue = DispatchQueue(label: "martlet.questions")
-    private let client = PatroniClient()
+    private let client: PatroniClient
 
-    package init() {}
+    package init(files: TLSFiles = TLSFiles()) { client = PatroniClient(files: files) }
 
     /// `GET` of an address.
     package func get(_ url: String, timeout: Instant.Span) async -> RestAnswer {

@@ -36,6 +36,7 @@ package final class ProxyServer: Sendable {
     private let catalogues: CatalogueStore
     private let shards: ShardGroup
     private let http: HTTPEndpoint
+    private let tls: TLSStore
     private let shardCount: Int
     private let version: String
 
@@ -46,10 +47,16 @@ package final class ProxyServer: Sendable {
         let logger = log.logger()
         let queue = DispatchQueue(label: "martlet.control")
         let clock: @Sendable () -> Instant = { MonotonicClock.now }
-        account = ControlAccount(configuration.service)
+        account = ControlAccount(configuration)
         var generator = SystemRandomNumberGenerator()
         let processKey = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
         let outlet = Outlet()
+        do throws(TLSFault) {
+            tls = try TLSStore(TLSStore.Settings(configuration), logger: logger)
+        } catch {
+            throw StartFailure(description: "TLS: \(error)")
+        }
+        tls.watchFiles(on: queue)
 
         secrets = SecretStore(
             account: account, lookupFunction: configuration.lookupFunction,
@@ -62,8 +69,8 @@ package final class ProxyServer: Sendable {
                 outlet.server?.shards.publish(catalogue, database: database)
             })
         driver = TopologyDriver(
-            policy: configuration.policy, seeds: configuration.discovery.seeds, account: account,
-            queue: queue, logger: logger, seed: generator.next(), clock: clock,
+            policy: configuration.policy, seeds: configuration.seeds, account: account,
+            client: PatroniClient(files: configuration.patroniTLS), queue: queue, logger: logger, seed: generator.next(), clock: clock,
             onChange: { outlet.server?.changed($0) })
         shardCount = configuration.shards > 0 ? configuration.shards : GrantedCores.count()
         self.log = log
@@ -77,7 +84,7 @@ package final class ProxyServer: Sendable {
                 rules: LoginRules(
                     policy: configuration.policy.authentication, processKey: processKey),
                 topology: Topology(),
-                host: Self.host(secrets, catalogues, driver, log, outlet),
+                host: Self.host(secrets, catalogues, driver, log, outlet), tls: tls,
                 randomSeed: generator.next())
         } catch {
             throw StartFailure(description: "the event loops could not be made: \(error)")
@@ -126,6 +133,13 @@ package final class ProxyServer: Sendable {
 
     /// Another configuration for everything that can change without a restart.
     package func reload(_ configuration: Configuration) {
+        do throws(TLSFault) {
+            try tls.reconfigure(TLSStore.Settings(configuration))
+        } catch {
+            return logger.error(
+                "the new settings of TLS do not work; nothing was changed",
+                metadata: ["error": "\(error)"])
+        }
         let started = state.withLock { state in
             state.configuration = configuration
             return state.started
@@ -141,7 +155,7 @@ package final class ProxyServer: Sendable {
             lookupFunction: configuration.lookupFunction,
             lifetime: configuration.policy.authentication.secretLifetime)
         catalogues.reconfigure(configuration.policy.routing)
-        driver.reconfigure(configuration.policy, seeds: configuration.discovery.seeds)
+        driver.reconfigure(configuration.policy, seeds: configuration.seeds)
         shards.reconfigure(
             configuration.policy,
             rules: LoginRules(
@@ -247,18 +261,35 @@ private final class Outlet: Sendable {
 }
 
 extension ControlAccount {
-    init(_ service: Configuration.ServiceAccount) {
+    /// The service account, and TLS as the data path has it.
+    package init(_ configuration: Configuration) {
+        let service = configuration.service
         self.init(
             user: service.user, password: service.password.text, database: service.database)
+        let files = configuration.serverTLS.files
+        let names: [(String, String?)] = [
+            ("sslmode", configuration.serverTLS.mode.rawValue), ("sslrootcert", files.authority),
+            ("sslcert", files.certificate), ("sslkey", files.key),
+        ]
+        parameters = names.compactMap { name, value in value.map { Parameter(name, $0) } }
     }
 }
 
-extension Configuration.Discovery {
+extension TLSStore.Settings {
+    /// Both sides' TLS, as configured.
+    package init(_ configuration: Configuration) {
+        self.init(
+            clientMode: configuration.policy.authentication.encryption.mode,
+            client: configuration.clientTLS, server: configuration.serverTLS)
+    }
+}
+
+extension Configuration {
     /// Base URLs of Patroni's REST interface.
     package var seeds: [String] {
-        switch self {
+        switch discovery {
         case .urls(let urls): urls.map(\.description)
-        case .dns(let name): ["http://\(name)"]
+        case .dns(let name): ["\(patroniHTTPS ? "https" : "http")://\(name)"]
         }
     }
 }

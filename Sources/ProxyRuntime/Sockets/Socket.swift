@@ -3,11 +3,6 @@
 internal import CLinux
 internal import Glibc
 
-/// What carries the bytes of a socket; TLS becomes a case beside `plain`.
-package enum Transport: Sendable {
-    case plain
-}
-
 /// What a read found.
 package enum ReceiveResult: Equatable, Sendable {
     /// So many bytes; `drained` when the kernel holds no more, so that reading again is in vain.
@@ -30,13 +25,13 @@ package enum SendResult: Equatable, Sendable {
 
 /// A non-blocking stream socket: the one place through which a connection's bytes pass.
 ///
-/// A plain value that does not own: the table of its shard opens and closes it.
+/// A plain value that does not own: the table of its shard opens and closes it. Where the bytes are
+/// encrypted, a `TLSSession` stands between it and the driver.
 package struct Socket: Sendable {
     /// No socket (yet).
     package static let none = Socket(descriptor: -1)
 
     package let descriptor: Int32
-    private var transport = Transport.plain
 
     package init(descriptor: Int32) { self.descriptor = descriptor }
 
@@ -44,35 +39,29 @@ package struct Socket: Sendable {
 
     /// Reads what is there, once.
     package func receive(into buffer: UnsafeMutableRawBufferPointer) -> ReceiveResult {
-        switch transport {
-        case .plain:
-            while true {
-                let count = unsafe recv(descriptor, buffer.baseAddress, buffer.count, 0)
-                if count > 0 { return .received(count, drained: count < buffer.count) }
-                if count == 0 { return .ended }
-                switch errno {
-                case EINTR: continue
-                case EAGAIN: return .nothing
-                case let code: return .failed(code)
-                }
+        while true {
+            let count = unsafe recv(descriptor, buffer.baseAddress, buffer.count, 0)
+            if count > 0 { return .received(count, drained: count < buffer.count) }
+            if count == 0 { return .ended }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return .nothing
+            case let code: return .failed(code)
             }
         }
     }
 
     /// Hands bytes to the kernel, as many as it takes.
     package func send(_ bytes: RawSpan) -> SendResult {
-        switch transport {
-        case .plain:
-            while true {
-                let count = unsafe bytes.withUnsafeBytes {
-                    unsafe martlet_send(descriptor, $0.baseAddress, $0.count)
-                }
-                if count >= 0 { return .sent(count, full: count < bytes.byteCount) }
-                switch errno {
-                case EINTR: continue
-                case EAGAIN, ENOBUFS: return .sent(0, full: true)
-                case let code: return .failed(code)
-                }
+        while true {
+            let count = unsafe bytes.withUnsafeBytes {
+                unsafe martlet_send(descriptor, $0.baseAddress, $0.count)
+            }
+            if count >= 0 { return .sent(count, full: count < bytes.byteCount) }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN, ENOBUFS: return .sent(0, full: true)
+            case let code: return .failed(code)
             }
         }
     }

@@ -20,7 +20,7 @@ struct Check: AsyncParsableCommand {
 
     @OptionGroup var options: ConfigurationOptions
 
-    @Flag(help: "Only check the configuration; ask nobody.")
+    @Flag(help: "Only check the configuration and its certificates; ask nobody.")
     var offline = false
 
     @Flag(help: "Also print every setting with its value; secrets are masked.")
@@ -34,9 +34,11 @@ struct Check: AsyncParsableCommand {
         for warning in loaded.warnings {
             print(CheckFinding.warning("configuration", warning).text)
         }
-        guard !offline else { return }
-        let facts = await ClusterProbe(configuration).facts()
-        let findings = CheckRules(configuration: configuration, facts: facts).findings
+        var findings = CertificateRules(configuration: configuration).findings
+        if !offline {
+            let facts = await ClusterProbe(configuration).facts()
+            findings += CheckRules(configuration: configuration, facts: facts).findings
+        }
         for finding in findings {
             print(finding.text)
         }
@@ -45,6 +47,7 @@ struct Check: AsyncParsableCommand {
             print("\n\(failures) of \(findings.count + 1) checks failed")
             throw ExitCode.failure
         }
+        guard !offline else { return }
         print("\nall \(findings.count + 1) checks passed")
     }
 }

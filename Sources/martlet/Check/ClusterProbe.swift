@@ -8,25 +8,24 @@ internal import ProxyRuntime
 /// Asks a cluster everything that `martlet check` wants to know, all members at the same time.
 struct ClusterProbe: Sendable {
     let configuration: Configuration
-    private let questions = SingleQuestions()
+    private let questions: SingleQuestions
 
-    init(_ configuration: Configuration) { self.configuration = configuration }
+    init(_ configuration: Configuration) {
+        self.configuration = configuration
+        questions = SingleQuestions(files: configuration.patroniTLS)
+    }
 
     /// Longer than when running: a slow answer is found out here, not guessed.
     private var restTimeout: Instant.Span {
         max(configuration.policy.topology.probeTimeout, .seconds(3))
     }
 
-    private var account: ControlAccount {
-        ControlAccount(
-            user: configuration.service.user, password: configuration.service.password.text,
-            database: configuration.service.database)
-    }
+    private var account: ControlAccount { ControlAccount(configuration) }
 
     /// Never fails: what could not be found out is part of the facts.
     func facts() async -> ClusterFacts {
         var facts = ClusterFacts()
-        let reports = await inOrder(configuration.discovery.seeds) { ($0, await cluster($0)) }
+        let reports = await inOrder(configuration.seeds) { ($0, await cluster($0)) }
         var members: [ClusterReport.Member] = []
         for (address, report) in reports {
             switch report {

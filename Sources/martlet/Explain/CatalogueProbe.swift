@@ -24,9 +24,7 @@ struct CatalogueProbe: Sendable {
         guard let member = primary ?? members.first(where: { $0.server.value != nil }) else {
             throw Failure(description: "no member can be asked; see `martlet check`")
         }
-        let account = ControlAccount(
-            user: configuration.service.user, password: configuration.service.password.text,
-            database: database)
+        let account = ControlAccount(configuration).with(database: database)
         let answer = await SingleQuestions().ask(
             host: member.address.host, port: member.address.port, account: account,
             CatalogueQueries.snapshot, timeout: Self.timeout)

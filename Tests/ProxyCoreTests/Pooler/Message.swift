@@ -85,7 +85,10 @@ extension Message {
 // MARK: What servers send
 
 extension Message {
-    static func ready(_ status: Character = "I") -> Message { Message("Z", Array("\(status)".utf8)) }
+    static func ready(_ status: Character = "I") -> Message {
+        Message("Z", Array("\(status)".utf8))
+    }
+
     static func complete(_ tag: String) -> Message { Message("C", text(tag)) }
     static let parseComplete = Message("1")
     static let bindComplete = Message("2")
@@ -114,10 +117,6 @@ extension Message {
     ) -> Message {
         let fields = text("S\(severity)", "V\(severity)", "C\(sqlState)", "M\(words)")
         return Message("E", fields + (routine.map { text("R\($0)") } ?? []) + [0])
-    }
-
-    static func notice(_ words: String) -> Message {
-        Message("N", text("SNOTICE", "VNOTICE", "C00000", "M\(words)") + [0])
     }
 }
 

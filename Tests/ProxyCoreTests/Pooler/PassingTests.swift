@@ -7,10 +7,6 @@ import Testing
 struct PassingTests {
     private let world = World(.test(poolSize: 1))
 
-    private func row(_ text: String, upTo count: Int) -> [UInt8] {
-        Array(Message.copyData(text).bytes.prefix(count))
-    }
-
     @Test func `a server that fails a COPY in the middle of a message gets the rest first`() {
         let client = world.client()
         #expect(client.ask("COPY t FROM STDIN").kinds == "G")
@@ -62,7 +58,8 @@ struct PassingTests {
     @Test func `COPY data after a failed COPY is dropped as it comes`() {
         let client = world.client()
         #expect(client.ask(.query("COPY t FROM STDIN"), .copyData("wrong\n")).kinds == "GEZ")
-        let many = [Message](repeating: .copyData(String(repeating: "x", count: 50_000)), count: 100)
+        let row = Message.copyData(String(repeating: "x", count: 50_000))
+        let many = Array(repeating: row, count: 100)
         client.send(many + [.copyDone, .query("SELECT mine")])
         #expect(client.messages().rows == ["mine"])
         #expect(world["a1"].kinds.filter { $0 == "d" }.count == 1)

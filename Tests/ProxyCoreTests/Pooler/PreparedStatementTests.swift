@@ -39,20 +39,15 @@ struct PreparedStatementTests {
         #expect(prepare("SELECT 3", as: "s", by: client) == "1tTZ")
     }
 
-    @Test(arguments: ["", "BEGIN"], [true, false])
-    func `what deallocates by SQL means the client's statement`(begin: String, simple: Bool) {
+    @Test func `DEALLOCATE of a protocol-level statement frees the client's name`() {
         let world = World()
         let client = world.client()
-        #expect(prepare("SELECT 1", as: "s S", by: client) == "1tTZ")
-        if !begin.isEmpty {
-            _ = client.ask(begin)
-            #expect(client.ask("INSERT INTO t VALUES (1)").kinds == "CZ")
-        }
-        let text = "DEALLOCATE \"s S\""
-        let answer = simple ? client.ask(text) : client.ask(Message.extended(text) + [.sync])
-        #expect(answer.kinds == (simple ? "CZ" : "12nCZ") && answer.errors.isEmpty)
-        #expect(prepare("SELECT 2", as: "s S", by: client) == "1tTZ")
-        #expect(client.ask(.bind("s S"), .execute(), .sync).rows == ["2"])
+        #expect(prepare("SELECT 1", as: "S a", by: client) == "1tTZ")
+        #expect(client.ask("DEALLOCATE \"S a\"") == [.complete("DEALLOCATE"), .ready()])
+        #expect(client.ask(.bind("S a"), .execute(), .sync).errors == ["26000"])
+        #expect(prepare("SELECT 2", as: "S a", by: client) == "1tTZ")
+        #expect(client.ask(Message.extended("DEALLOCATE \"S a\"") + [.sync]).kinds == "12nCZ")
+        #expect(prepare("SELECT 3", as: "S a", by: client) == "1tTZ")
     }
 
     @Test func `who may not deallocate in a failed transaction is told so`() {

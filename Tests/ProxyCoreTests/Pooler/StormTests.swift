@@ -19,7 +19,8 @@ struct StormTests {
     }
 }
 
-/// Every value is used once, so that an answer tells whose it is, and a write how often it was done.
+/// Every value is used once, so that an answer tells whose it is, and a write how often it was
+/// done.
 private struct Storm {
     /// One thing that a client asks, and the answer.
     struct Exchange {

@@ -37,8 +37,8 @@ struct Trace {
         var stream = partial[head, default: []] + bytes
         if isFrontend && stream.starts(with: [0, 0]) {
             // The only messages without a type byte.
-            note(head + (stream.count == 8 ? "SSLRequest" : stream.count == 16 ? "CancelRequest" : "StartupMessage"))
-            return
+            let names = [8: "SSLRequest", 16: "CancelRequest"]
+            return note(head + (names[stream.count] ?? "StartupMessage"))
         }
         if stream == [UInt8(ascii: "N")] { return note(head + "N") }
         for message in Message.take(from: &stream) {

@@ -38,8 +38,6 @@ final class World {
     var trace = Trace()
     /// Cancel requests stay on their way until `deliverCancels`.
     var holdsCancels = false
-    /// Servers that are asked for do not come.
-    var refusesConnects = false
     private var pendingCancels: [(ConnectionID, ModelServer?)] = []
     private var sockets: [Socket] = []
     private var lastSender: PlayedClient?
@@ -135,7 +133,7 @@ final class World {
     }
 
     private func open(_ id: ConnectionID, host: String) {
-        guard !refusesConnects, let node = nodes.first(where: { $0.name == host }) else {
+        guard let node = nodes.first(where: { $0.name == host }) else {
             pooler.disconnected(id, reason: "connection refused", now: now)
             return
         }
@@ -313,7 +311,8 @@ final class World {
         case .resumeReading(let id): setPaused(id, false)
         case .deliverCancel(let id, _, _, let packet): cancel(id, packet)
         case .log(let event): log.append(event)
-        case .lookUpSecret, .needCatalogue, .catalogueStale, .doubt, .post, .broadcast, .transfer:
+        case .lookUpSecret, .needCatalogue, .catalogueStale, .doubt, .post, .broadcast, .transfer,
+            .startTLS:
             break
         }
     }
@@ -336,120 +335,6 @@ final class World {
     }
 
     private func index(of id: ConnectionID) -> Int? { sockets.firstIndex { $0.id == id } }
-}
-
-/// A client of the pooler, as a test plays it.
-final class PlayedClient {
-    let id: ConnectionID
-    let name: String
-    /// What it got since it last looked.
-    private var received: [UInt8] = []
-    /// Everything it ever got.
-    private(set) var transcript: [UInt8] = []
-    /// What it must name to cancel.
-    var key: [UInt8] = []
-    /// It takes what it is sent.
-    var reads = true
-    var hasBacklog = false
-    var hasEnded = false
-    private unowned let world: World
-
-    init(id: ConnectionID, name: String, world: World) {
-        self.id = id
-        self.name = name
-        self.world = world
-    }
-
-    func send(_ messages: Message...) { send(messages) }
-    func send(_ messages: [Message]) { world.send(messages.bytes, from: self) }
-    func send(bytes: [UInt8]) { world.send(bytes, from: self) }
-
-    func receive(_ bytes: [UInt8]) {
-        received += bytes
-        transcript += bytes
-    }
-
-    /// Everything that arrived since the last call.
-    func messages() -> [Message] {
-        world.run()
-        return takeMessages()
-    }
-
-    /// The same without waiting for more.
-    func takeMessages() -> [Message] { Message.take(from: &received) }
-
-    /// Sends and gives the answers.
-    func ask(_ messages: Message...) -> [Message] { ask(messages) }
-
-    func ask(_ messages: [Message]) -> [Message] {
-        send(messages)
-        return self.messages()
-    }
-
-    /// One statement of the simple protocol.
-    func ask(_ text: String) -> [Message] { ask(.query(text)) }
-
-    func leave() { world.leave(self) }
-}
-
-/// How the bytes of a connection are cut on their way to the pooler.
-struct Chunking {
-    enum Cut { case whole, single, random }
-
-    let cut: Cut
-    private var generator: SplitMix64
-
-    init(_ cut: Cut = .whole, seed: UInt64 = 0) {
-        self.cut = cut
-        generator = SplitMix64(seed: seed)
-    }
-
-    mutating func choose(among indices: [Int]) -> Int? {
-        cut == .random ? indices.randomElement(using: &generator) : indices.first
-    }
-
-    mutating func count(of available: Int) -> Int {
-        switch cut {
-        case .whole: available
-        case .single: 1
-        // Mostly small pieces, now and then everything.
-        case .random where Int.random(in: 0..<8, using: &generator) == 0: available
-        case .random: Int.random(in: 1...min(available, 40), using: &generator)
-        }
-    }
-}
-
-/// Slots for servers, counted; one shard, so that nobody else waits.
-///
-// One test's world owns it and is confined to that test.
-final class CountingLedger: ServerLedger, @unchecked Sendable {
-    private(set) var servers: [PoolKey: Int] = [:]
-    private(set) var clients = 0
-    /// The most that one node had.
-    private(set) var highest = 0
-
-    func acquire(_ pool: PoolKey, size: Int, perNode: Int) -> SlotVerdict {
-        if servers[pool, default: 0] >= size { return .poolFull }
-        let onNode = servers.filter { $0.key.node == pool.node }.values.reduce(0, +)
-        if onNode >= perNode { return .nodeFull }
-        servers[pool, default: 0] += 1
-        highest = max(highest, onNode + 1)
-        return .granted
-    }
-
-    func release(_ pool: PoolKey) { servers[pool, default: 0] -= 1 }
-    func setWaiting(_ pool: PoolKey, shard: ShardID, since: Instant?) {}
-    func longerWaiting(_ pool: PoolKey, than since: Instant?, shard: ShardID) -> ShardID? { nil }
-
-    func acquireClient(maximum: Int) -> Bool {
-        guard clients < maximum else { return false }
-        clients += 1
-        return true
-    }
-
-    func releaseClient() { clients -= 1 }
-    func acquireClient(ofUser user: String, maximum: Int) -> Bool { true }
-    func releaseClient(ofUser user: String) {}
 }
 
 extension ProxyPolicy {

@@ -34,8 +34,11 @@ final class FakePostgres: Sendable {
     let port: UInt16
     private let acceptor = Mutex<Acceptor?>(nil)
     private let startups = Mutex<[[UInt8]]>([])
+    private let tls: TLSContext?
 
-    init() throws {
+    /// - Parameter tls: what it says yes to requests for TLS with; nil says no.
+    init(tls: TLSContext? = nil) throws {
+        self.tls = tls
         let taken = Mutex<(@Sendable (Socket) -> Void)?>(nil)
         let opened = try #require(
             try Acceptor.open(
@@ -77,10 +80,15 @@ final class FakePostgres: Sendable {
     }
 
     private func serve(_ peer: Peer) {
+        var peer = peer
         defer { peer.close() }
-        let length = peer.receive(4)
-        guard length.count == 4 else { return }
-        let packet = peer.receive(length.reduce(0) { $0 << 8 | Int($1) } - 4)
+        var packet = receivePacket(peer)
+        if packet == Self.sslRequest {
+            guard let tls else { return }
+            guard peer.send(Array("S".utf8)), (try? peer.secure(tls)) == true else { return }
+            packet = receivePacket(peer)
+        }
+        guard !packet.isEmpty else { return }
         startups.withLock { $0.append(packet) }
         if packet.starts(with: Wire.int32(80_877_102)) { return }
         guard peer.send(Self.greeting) else { return }
@@ -88,6 +96,14 @@ final class FakePostgres: Sendable {
             guard answer(String(decoding: body.dropLast(), as: UTF8.self), peer) else { return }
         }
     }
+
+    private func receivePacket(_ peer: Peer) -> [UInt8] {
+        let length = peer.receive(4)
+        guard length.count == 4 else { return [] }
+        return peer.receive(length.reduce(0) { $0 << 8 | Int($1) } - 4)
+    }
+
+    private static let sslRequest = Wire.int32(80_877_103)
 
     private func answer(_ query: String, _ peer: Peer) -> Bool {
         let count = query.split(separator: " ").last.flatMap { Int($0) } ?? 1

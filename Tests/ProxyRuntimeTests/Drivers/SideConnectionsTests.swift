@@ -38,10 +38,10 @@ struct SideConnectionsTests {
     @Test func `a farewell is sent whole, then the writing side is shut, then the peer leaves`()
         throws
     {
-        var side = SideConnections()
+        var side = SideConnections(ShardTLS(TLSStore()))
         let (near, far) = try Socket.pair()
         try epoll.add(near.descriptor, as: id)
-        side.bidFarewell(id, socket: near, unsent: Array("goodbye".utf8), now: start)
+        side.bidFarewell(id, Channel(near), unsent: Array("goodbye".utf8), now: start)
         let peer = Peer(far)
         // What it still says is read and dropped.
         #expect(peer.send([1, 2, 3]))
@@ -54,9 +54,9 @@ struct SideConnectionsTests {
     }
 
     @Test func `a client that does not leave is cut off at its deadline`() throws {
-        var side = SideConnections()
+        var side = SideConnections(ShardTLS(TLSStore()))
         let (near, far) = try Socket.pair()
-        side.bidFarewell(id, socket: near, unsent: [], now: start)
+        side.bidFarewell(id, Channel(near), unsent: [], now: start)
         let deadline = start + SideConnections.farewellTime
         #expect(side.nextDeadline == deadline)
         #expect(side.expireNext(now: start) == nil)
@@ -68,10 +68,10 @@ struct SideConnectionsTests {
     }
 
     @Test func `a client that goes on sending is cut off`() throws {
-        var side = SideConnections()
+        var side = SideConnections(ShardTLS(TLSStore()))
         let (near, far) = try Socket.pair()
         try epoll.add(near.descriptor, as: id)
-        side.bidFarewell(id, socket: near, unsent: [1], now: start)
+        side.bidFarewell(id, Channel(near), unsent: [1], now: start)
         let flood = [UInt8](repeating: 0, count: 64 << 10)
         var sent = 0
         while !side.isEmpty && sent < 16 << 20 {
@@ -84,7 +84,7 @@ struct SideConnectionsTests {
     }
 
     @Test func `a cancel request is sent and is over when the server closes`() throws {
-        var side = SideConnections()
+        var side = SideConnections(ShardTLS(TLSStore()))
         let listener = try Socket.listening(
             on: #require(try SocketAddress.literal(host: "127.0.0.1", port: 0)))
         let address = try #require(SocketAddress.local(of: listener.descriptor))
@@ -103,7 +103,7 @@ struct SideConnectionsTests {
     }
 
     @Test func `a cancel request tries every address and gives up on none left`() throws {
-        var side = SideConnections()
+        var side = SideConnections(ShardTLS(TLSStore()))
         let listener = try Socket.listening(
             on: #require(try SocketAddress.literal(host: "127.0.0.1", port: 0)))
         let address = try #require(SocketAddress.local(of: listener.descriptor))
@@ -117,7 +117,7 @@ struct SideConnectionsTests {
     }
 
     @Test func `cancel requests beyond the limit wait for a place`() throws {
-        var side = SideConnections()
+        var side = SideConnections(ShardTLS(TLSStore()))
         for number in 0...SideConnections.maximumCancels {
             let server = ConnectionID(slot: UInt32(number), generation: 0)
             let isTaken = side.enqueue(.init(server: server, host: "h", port: 1, packet: [1]))

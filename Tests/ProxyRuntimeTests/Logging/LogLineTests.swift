@@ -67,6 +67,13 @@ struct LogLineTests {
                 "client logged in client=7.2 user=app database=demo peer=10.0.0.9:5"
             ),
             (
+                .clientLoggedIn(
+                    client, user: "app", database: "demo", peer: "[::1]:5",
+                    encryption: "TLSv1.3 TLS_AES_256_GCM_SHA384"), .debug,
+                "client logged in client=7.2 user=app database=demo peer=[::1]:5 "
+                    + "tls=\"TLSv1.3 TLS_AES_256_GCM_SHA384\""
+            ),
+            (
                 .clientRefused(client, sqlState: "28P01", reason: "wrong password", peer: "p"),
                 .notice, "client refused client=7.2 sqlstate=28P01 reason=\"wrong password\" peer=p"
             ),

@@ -6,6 +6,8 @@ import Foundation
 /// The other end of a connection under test: blocking calls that give up instead of hanging.
 struct Peer {
     let socket: Socket
+    /// Set by `secure`. Tests use a peer on one thread at a time.
+    nonisolated(unsafe) private(set) var session: TLSSession?
     /// Far beyond what any machine needs; only a test that fails waits this long.
     private static let patience: Int32 = 20_000
 
@@ -22,12 +24,37 @@ struct Peer {
         var rest = bytes[...]
         while !rest.isEmpty {
             guard wait(for: POLLOUT),
-                case .sent(let count, _) = unsafe socket.send(rest.span.bytes)
+                case .sent(let count, _) = unsafe channel.send(rest.span.bytes)
             else { return false }
             rest = rest.dropFirst(count)
         }
+        // What TLS has made of it may not have left yet.
+        while channel.hasUnsent {
+            guard wait(for: POLLOUT), case .sent = channel.send(RawSpan()) else { return false }
+        }
         return true
     }
+
+    /// Speaks TLS from here on; false where the handshake fails.
+    mutating func secure(_ context: TLSContext, host: String? = nil) throws -> Bool {
+        let session = try TLSSession(context, records: RecordBuffer(), host: host)
+        if !context.isServer { session.begin(on: socket) }
+        unsafe self.session = session
+        var nothing: [UInt8] = [0]
+        while !session.isEstablished {
+            guard wait(for: POLLIN) else { return false }
+            let result = unsafe nothing.withUnsafeMutableBytes {
+                unsafe session.receive(from: socket, into: $0)
+            }
+            switch result {
+            case .received, .nothing: break
+            case .ended, .failed: return false
+            }
+        }
+        return true
+    }
+
+    private var channel: Channel { Channel(socket, unsafe session) }
 
     /// So many bytes, or fewer where the stream ends before.
     func receive(_ count: Int) -> [UInt8] {
@@ -44,14 +71,21 @@ struct Peer {
     /// Whether the stream has ended, in any way.
     var hasEnded: Bool { receiveSome(atMost: 1) == nil }
 
-    func close() { socket.close() }
+    func close() { channel.close() }
 
     private func receiveSome(atMost count: Int) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: min(count, 1 << 16))
-        guard wait(for: POLLIN) else { return nil }
-        let result = unsafe bytes.withUnsafeMutableBytes { unsafe socket.receive(into: $0) }
-        guard case .received(let count, _) = result else { return nil }
-        return Array(bytes.prefix(count))
+        while true {
+            // TLS may have some already, of which poll knows nothing.
+            if unsafe session == nil, !wait(for: POLLIN) { return nil }
+            let result = unsafe bytes.withUnsafeMutableBytes { unsafe channel.receive(into: $0) }
+            switch result {
+            case .received(0, _): continue
+            case .received(let count, _): return Array(bytes.prefix(count))
+            case .nothing: if !wait(for: POLLIN) { return nil }
+            case .ended, .failed: return nil
+            }
+        }
     }
 
     private func wait(for events: Int32) -> Bool {

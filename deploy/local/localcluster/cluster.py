@@ -16,6 +16,7 @@ import pwd
 import secrets
 import shutil
 import signal
+import ssl
 import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass, field
@@ -24,6 +25,7 @@ from pathlib import Path
 import psycopg
 import yaml
 
+from .certificates import Authority
 from .ports import Ports, require_free
 from .processes import Failure, Process, signal_process, start_time, wait_until
 
@@ -41,6 +43,8 @@ class Settings:
     postgres: int = 15
     patroni: str = "4.1.5"
     synchronous: bool = False
+    # PostgreSQL and Patroni speak TLS only, with certificates of an authority made for them.
+    tls: bool = False
     passwords: dict = field(
         default_factory=lambda: {
             user: secrets.token_urlsafe(18) for user in ("postgres", "replicator", "martlet")
@@ -58,13 +62,14 @@ def home():
     return Path(state) / "martlet-demo"
 
 
-def http(url, body=None, method=None, timeout=3):
+def http(url, body=None, method=None, timeout=3, authority=None):
     """(status, text) of a request; (None, reason) when there was no answer."""
+    context = ssl.create_default_context(cafile=authority) if authority else None
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"} if data else {}
     request = urllib.request.Request(url, data=data, method=method, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
+        with urllib.request.urlopen(request, timeout=timeout, context=context) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -211,7 +216,7 @@ class Cluster:
     def members(self):
         """What Patroni says of its members; empty when none of the nodes answers."""
         for index in range(self.settings.nodes):
-            status, text = http(self.patroni_url(index) + "/cluster")
+            status, text = self.rest(index, "/cluster")
             if status == 200:
                 return json.loads(text)["members"]
         return []
@@ -230,7 +235,18 @@ class Cluster:
 
     def patroni_url(self, index):
         """The base of one node's REST interface."""
-        return f"http://127.0.0.1:{self.settings.ports.patroni_of(index)}"
+        scheme = "https" if self.settings.tls else "http"
+        return f"{scheme}://127.0.0.1:{self.settings.ports.patroni_of(index)}"
+
+    def rest(self, index, path, *arguments, **options):
+        """(status, text) of a request to one node's REST interface, as `http`."""
+        authority = self.authority.file if self.settings.tls else None
+        return http(self.patroni_url(index) + path, *arguments, authority=authority, **options)
+
+    @property
+    def authority(self):
+        """Who signs this cluster's certificates, and those of its tests."""
+        return Authority(self.directory / "tls")
 
     def port_of(self, name):
         """The PostgreSQL port of a node."""
@@ -271,8 +287,8 @@ class Cluster:
         body = {"leader": leader}
         if candidate:
             body["candidate"] = candidate
-        url = self.patroni_url(self.names.index(leader))
-        status, text = http(f"{url}/switchover", body, "POST", timeout=90)
+        index = self.names.index(leader)
+        status, text = self.rest(index, "/switchover", body, "POST", timeout=90)
         if status != 200:
             raise Failure(f"Patroni refused the switchover: {status} {text}")
         return leader
@@ -280,8 +296,8 @@ class Cluster:
     def configure(self, settings):
         """Changes Patroni's dynamic configuration, the way `patronictl edit-config` does."""
         leader = wait_until("a primary", self.primary, 60)
-        url = self.patroni_url(self.names.index(leader))
-        status, text = http(f"{url}/config", settings, "PATCH", timeout=10)
+        index = self.names.index(leader)
+        status, text = self.rest(index, "/config", settings, "PATCH", timeout=10)
         if status != 200:
             raise Failure(f"Patroni refused the configuration: {status} {text}")
 
@@ -289,7 +305,7 @@ class Cluster:
         """Gives one node recovery settings of its own; Patroni takes away what others set."""
         index = self.names.index(name)
         self._write_node(index, settings)
-        status, text = http(f"{self.patroni_url(index)}/reload", {}, "POST", timeout=10)
+        status, text = self.rest(index, "/reload", {}, "POST", timeout=10)
         if status not in (200, 202):
             raise Failure(f"Patroni refused to reload: {status} {text}")
 
@@ -298,7 +314,7 @@ class Cluster:
         return self._is_primary(0)
 
     def _is_primary(self, index):
-        status, text = http(self.patroni_url(index) + "/primary")
+        status, text = self.rest(index, "/primary")
         if status != 200:
             return False
         answer = json.loads(text)
@@ -320,6 +336,10 @@ class Cluster:
                 os.chown(path, account.pw_uid, account.pw_gid)
         (self.directory / "data").chmod(0o700)
         (self.directory / "nodes").chmod(0o700)
+        shutil.rmtree(self.directory / "tls", ignore_errors=True)
+        if self.settings.tls:
+            self.authority.make("server")
+            self.authority.give("server", self.user)
         for index, name in enumerate(self.names):
             path = self.directory / "nodes" / f"{name}.yml"
             self._write_node(index)
@@ -357,7 +377,7 @@ class Cluster:
     def _node(self, index):
         name, ports = self.names[index], self.settings.ports
         rest, server = ports.patroni_of(index), ports.postgres_of(index)
-        return {
+        node = {
             "scope": self.settings.name,
             "name": name,
             "restapi": {
@@ -371,6 +391,25 @@ class Cluster:
             "postgresql": self._postgresql(name, server),
             "watchdog": {"mode": "off"},
         }
+        if self.settings.tls:
+            self._encrypt(node)
+        return node
+
+    def _encrypt(self, node):
+        files = {kind: str(self.authority.path(f"server.{kind}")) for kind in ("crt", "key")}
+        node["restapi"].update(certfile=files["crt"], keyfile=files["key"])
+        # For Patroni's own requests to the other members.
+        node["ctl"] = {"cacert": str(self.authority.file)}
+        node["postgresql"]["parameters"].update(
+            ssl="on", ssl_cert_file=files["crt"], ssl_key_file=files["key"],
+            ssl_ca_file=str(self.authority.file),
+        )
+        node["postgresql"]["pg_hba"] = [
+            "local all all scram-sha-256",
+            "hostssl all postgres 127.0.0.1/32 scram-sha-256",
+            "hostssl replication replicator 127.0.0.1/32 scram-sha-256",
+            "hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca",
+        ]
 
     def _dynamic(self):
         return {
