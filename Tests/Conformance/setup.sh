@@ -25,7 +25,7 @@ conformance_unpacked=(
 
 setup_conformance() {
     local home
-    home=$(martlet_home)/conformance
+    home=$(martlet_home)/conformance-programs
     setup_packages "${conformance_packages[@]}"
     # Whatever node.js and Java are here will do.
     command -v node >/dev/null || setup_packages nodejs

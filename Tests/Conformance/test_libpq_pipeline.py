@@ -7,8 +7,8 @@ import pytest
 from localcluster.cluster import home
 from support.endpoint import PASSWORD, USER
 
-PROGRAM = home() / "conformance/libpq_pipeline"
-TRACES = home() / "conformance/traces"
+PROGRAM = home() / "conformance-programs/libpq_pipeline"
+TRACES = home() / "conformance-programs/postgresql/traces"
 CASES = """disallowed_in_pipeline multi_pipelines nosync pipeline_abort pipeline_idle
 pipelined_insert prepared simple_pipeline singlerow transaction uniqviol""".split()
 

@@ -18,7 +18,7 @@ from localcluster.cluster import home
 from psycopg import sql
 from support.endpoint import PASSWORD, USER
 
-BUILT = home() / "conformance"
+BUILT = home() / "conformance-programs"
 PYTHON = home() / "venv/bin/python3"
 PROGRAMS = {
     "jdbc": ["java", "-XX:TieredStopAtLevel=1", "-cp", f"/usr/share/java/postgresql.jar:{BUILT}",
