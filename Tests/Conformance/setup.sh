@@ -30,7 +30,7 @@ setup_conformance() {
     # Whatever node.js and Java are here will do.
     command -v node >/dev/null || setup_packages nodejs
     command -v javac >/dev/null || setup_packages default-jdk-headless
-    setup_python "$1/Tests/Conformance/requirements-drivers.txt"
+    setup_python "$1/Tests/Conformance/requirements.txt"
     mkdir -p "$home"
     [[ -d $home/unpacked ]] || setup_unpacked "$home/unpacked" "${conformance_unpacked[@]}"
     [[ -d $home/postgresql ]] || setup_postgresql_source "$home/postgresql"
