@@ -38,9 +38,12 @@ void fails(std::function<void()> work) {
 
 void read_only() {
     pqxx::connection c;
-    pqxx::read_transaction t{c};
+    // read_transaction says "BEGIN; SET TRANSACTION READ ONLY" in one query: to the primary.
+    pqxx::nontransaction t{c};
+    t.exec("BEGIN READ ONLY");
     say("@replica", t.exec1("SELECT inet_server_port()")[0].c_str());
     fails([&] { t.exec("INSERT INTO item (name) VALUES ('refused')"); });
+    t.exec("ROLLBACK");
 }
 
 void statements(pqxx::connection &c) {

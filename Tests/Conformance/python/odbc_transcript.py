@@ -86,7 +86,9 @@ for name, options in {
 }.items():
     for mode in (True, False):
         say("==", name, mode)
-        with connect(autocommit=mode, **options) as connection:
+        # With the standard level 2, DEALLOCATE comes between savepoints in one query, where
+        # martlet does not know that the statement is one of the protocol's.
+        with connect(autocommit=mode, Protocol="7.4-1", **options) as connection:
             statements(connection)
 transactions()
 say("end")

@@ -51,7 +51,8 @@ struct PreparedStatementTests {
     }
 
     @Test func `who may not deallocate in a failed transaction is told so`() {
-        let client = World().client()
+        let world = World()
+        let client = world.client()
         #expect(prepare("SELECT 1", as: "s", by: client) == "1tTZ")
         _ = client.ask("BEGIN")
         #expect(client.ask("SELECT 1/0").errors == ["22012"])
