@@ -21,6 +21,7 @@ from localcluster.ports import TEST  # noqa: E402
 from localcluster.processes import wait_until  # noqa: E402
 from localcluster.proxy import Martlet  # noqa: E402
 from psycopg import sql  # noqa: E402
+from support.binary import binary  # noqa: E402
 from support.endpoint import DATABASE, PASSWORD, USER, Endpoint  # noqa: E402
 
 SCHEMA = """
@@ -38,14 +39,6 @@ CREATE FUNCTION claims_to_be_stable() RETURNS bigint LANGUAGE plpgsql STABLE
 CREATE VIEW numbered AS SELECT takes_a_number() AS number;
 CREATE VIEW scratched AS SELECT * FROM scratch;
 """
-
-
-def binary():
-    """The martlet to test."""
-    chosen = os.environ.get("MARTLET_TEST_BINARY")
-    candidates = [Path(chosen)] if chosen else []
-    candidates += [REPOSITORY / f".build/{kind}/martlet" for kind in ("release", "debug")]
-    return next((path for path in candidates if path.exists()), candidates[0])
 
 
 def create_application(cluster):

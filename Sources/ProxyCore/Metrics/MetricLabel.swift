@@ -97,6 +97,8 @@ package enum RetryReason: Int, MetricLabel {
     case staleConnection
     /// A server could not be connected to.
     case connectFailed
+    /// The server had analysed a text that the client just parsed before the schema changed.
+    case stalePlan
 
     package var label: String {
         switch self {
@@ -107,6 +109,7 @@ package enum RetryReason: Int, MetricLabel {
         case .serverShutdown: "server_shutdown"
         case .staleConnection: "stale_connection"
         case .connectFailed: "connect_failed"
+        case .stalePlan: "stale_plan"
         }
     }
 }

@@ -5,7 +5,8 @@ internal import StatementClassifier
 
 /// Statements that martlet executes itself, in either protocol: the BEGIN that it defers, a
 /// transaction that ended before any server knew of it, or with the server that ran it, and
-/// `martlet.*` settings (`Pooler+OwnSettings`).
+/// `martlet.*` settings (`Pooler+OwnSettings`), and the DEALLOCATE of a statement that was prepared
+/// by the protocol.
 extension Pooler {
     /// A statement with what the classifier found in it.
     struct LocalStatement {
