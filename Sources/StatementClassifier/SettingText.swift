@@ -57,6 +57,21 @@ package enum SettingText {
         return identifier(text, lexer.next(), shift: range.lowerBound, folded: false)
     }
 
+    /// The names that DEALLOCATE is given, in a text of several statements.
+    package static func deallocated(_ text: Span<UInt8>) -> [[UInt8]] {
+        var lexer = lexer(text, 0..<text.count)
+        var names: [[UInt8]] = []
+        var token = lexer.next()
+        while token.kind != .end && token.kind != .invalid {
+            let isDeallocate = isWord(token, "deallocate", in: text)
+            token = lexer.next()
+            guard isDeallocate else { continue }
+            if isWord(token, "prepare", in: text) { token = lexer.next() }
+            names.append(identifier(text, token, shift: 0, folded: false))
+        }
+        return names
+    }
+
     /// The value of one string literal: `'it''s'`, `E'a\nb'`, `$$x$$`; nil for `U&''` and others.
     package static func string(
         _ text: Span<UInt8>, _ range: Range<Int>, standardConformingStrings: Bool = true
@@ -124,6 +139,11 @@ extension SettingText {
             return bytes
         default: return nil
         }
+    }
+
+    private static func isWord(_ token: Token, _ word: String, in text: Span<UInt8>) -> Bool {
+        token.kind == .word
+            && identifier(text, token, shift: 0, folded: false) == Array(word.utf8)
     }
 
     private static func identifier(

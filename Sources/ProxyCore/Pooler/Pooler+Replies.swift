@@ -81,6 +81,9 @@ extension Pooler {
     /// DEALLOCATE ALL and DISCARD ALL mean all statements but those that come after them.
     private func deallocate(_ tag: RawSpan, _ client: ClientSession, _ server: ServerConnection) {
         let text = tag.text(0..<max(tag.byteCount - 1, 0))
+        if text == "DEALLOCATE", !client.unit.deallocates.isEmpty {
+            client.statements.remove(hash: client.unit.deallocates.removeFirst())
+        }
         guard text == "DEALLOCATE ALL" || text == "DISCARD ALL" else { return }
         let (names, statements) = server.replies.definitions
         client.statements.removeAll(but: names)
@@ -288,7 +291,9 @@ extension Pooler {
             return server.replies.failed { server.forget($0) }
         }
         if Refusal(error, of: client.unit) == .stalePlan { client.database.schemaVersion += 1 }
-        if first.audience == .client && mayRetry(client, after: error, on: server) {
+        // A Parse of martlet's own says what the client's would have said.
+        let isClients = first.audience == .client || first.kind == .parse
+        if isClients && mayRetry(client, after: error, on: server) {
             return retry(client, after: error, on: server, now: now)
         }
         if error.sqlState == "26000" && error.message.contains("\"martlet_") {

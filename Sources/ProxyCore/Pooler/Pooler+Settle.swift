@@ -144,6 +144,10 @@ extension Pooler {
         if client.settings.isSame(as: found) { server.applied = client.settings }
         pin(client, findings.pins)
         guard let prepared = findings.prepared else { return }
+        // A stand-in that was not deallocated (`Pooler+Translate`).
+        if prepared.contains(where: { !$0.isEmpty && !$0.hasPrefix("martlet_") }) {
+            server.mustDiscard = true
+        }
         let before = server.prepared.count
         server.prepared = server.prepared.filter { entry in
             let name = PreparedText.canonicalName(of: entry.key)

@@ -70,6 +70,7 @@ extension Pooler {
                 server.output.message(FrontendKind.flush)
             }
         default:
+            if message.kind == FrontendKind.query { standIn(message.body, client, server) }
             server.output.append(client.unread.extracting(message.whole))
             if let kind = Self.reply(to: message.kind) {
                 server.replies.append(OwedReply(kind, for: .client))
@@ -167,6 +168,27 @@ extension Pooler {
         var reply = OwedReply(.parse, for: .nobody)
         reply.statement = text.index
         server.replies.append(reply)
+    }
+
+    /// DEALLOCATE among other statements of a Query names what the server knows by another name: it
+    /// is given an empty statement of that name to deallocate.
+    private func standIn(
+        _ query: Range<Int>, _ client: ClientSession, _ server: ServerConnection
+    ) {
+        client.unit.deallocates.removeAll()
+        guard client.unit.effects.contains(.sqlPrepare), client.statements.count > 0 else { return }
+        let text = client.unread.copy(query.lowerBound..<query.upperBound - 1)
+        for name in SettingText.deallocated(text.span) {
+            let hash = hashing(name)
+            let isOwn = client.statements.find(name.rawSpan, hash: hash) != nil
+            client.unit.deallocates.append(isOwn ? hash : 0)
+            guard isOwn else { continue }
+            // One that was not deallocated may still be there.
+            Target.write(FrontendKind.close, statement: name, to: &server.output)
+            server.replies.append(OwedReply(.close, for: .nobody))
+            Parse.write(name: name, definition: [0, 0, 0], to: &server.output)
+            server.replies.append(OwedReply(.parse, for: .nobody))
+        }
     }
 
     private func bind(

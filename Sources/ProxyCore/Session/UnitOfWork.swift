@@ -56,6 +56,8 @@ package struct UnitOfWork {
     package var parsedNames: [UInt64] = []
     /// Names that its Parse messages defined, to be undone when it is run again.
     package var defined: [UInt64] = []
+    /// What its DEALLOCATEs name, in their order: the hashes of the client's names, 0 for others'.
+    package var deallocates: [UInt64] = []
     /// One simple query of exactly one statement, which martlet may answer itself.
     package var single: SingleStatement?
 

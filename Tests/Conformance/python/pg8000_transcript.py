@@ -24,7 +24,7 @@ def read_only():
     c = pg8000.native.Connection(**ADDRESS)
     c.run("START TRANSACTION READ ONLY")
     say("@replica", c.run("SELECT inet_server_port()")[0][0])
-    fails(lambda: c.run("INSERT INTO item (name) VALUES ('refused')"))
+    fails(lambda: c.run("INSERT INTO refused VALUES ('x')"))
     c.run("ROLLBACK")
     c.close()
 

@@ -61,6 +61,23 @@ struct PreparedStatementTests {
         #expect(client.ask(.bind("s"), .execute(), .sync).rows == ["1"])
     }
 
+    @Test(arguments: ["", "BEGIN"])
+    func `DEALLOCATE between other statements means the client's statement, too`(begin: String) {
+        let world = World(.test(poolSize: 1))
+        let client = world.client()
+        for round in 1...2 {
+            #expect(prepare("SELECT 1", as: "s", by: client) == "1tTZ")
+            if !begin.isEmpty { _ = client.ask(begin) }
+            #expect(client.ask("SELECT 1/0; DEALLOCATE s").errors == ["22012"])
+            if !begin.isEmpty { _ = client.ask("ROLLBACK") }
+            #expect(client.ask(.bind("s"), .execute(), .sync).rows == ["1"])
+            #expect(client.ask("INSERT \(round); DEALLOCATE s").kinds == "CCZ")
+            #expect(client.ask(.bind("s"), .execute(), .sync).errors == ["26000"])
+        }
+        let others = world["a1"].prepared.keys.filter { !$0.hasPrefix("martlet_") }
+        #expect(others.isEmpty)
+    }
+
     private func parses(_ server: ModelServer) -> Int {
         server.heard.count { $0.kind == "P" }
     }
