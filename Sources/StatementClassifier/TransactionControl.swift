@@ -18,6 +18,18 @@ package enum TransactionControl: Equatable, Sendable {
     case commitPrepared
     case rollbackPrepared
     case setTransaction(TransactionModes)
+
+    /// Whether a transaction block that has failed takes it.
+    package var isAllowedInFailedTransaction: Bool {
+        switch self {
+        case .commit, .commitAndChain, .rollback, .rollbackAndChain, .rollbackToSavepoint,
+            .prepareTransaction:
+            true
+        case .none, .begin, .savepoint, .releaseSavepoint, .commitPrepared, .rollbackPrepared,
+            .setTransaction:
+            false
+        }
+    }
 }
 
 package enum IsolationLevel: String, Equatable, Sendable {
