@@ -39,4 +39,14 @@ package enum Command: Equatable, Sendable {
     case fetchCursor
     case closeCursor(name: Range<Int>)
     case closeAllCursors
+
+    /// Neither reads nor writes data.
+    package var isAboutSession: Bool {
+        switch self {
+        case .set, .setDefault, .setCharacteristics, .reset, .resetAll, .show, .showAll,
+            .deallocate, .deallocateAll, .discardPlans, .discardSequences:
+            true
+        default: false
+        }
+    }
 }

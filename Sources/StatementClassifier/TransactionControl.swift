@@ -30,6 +30,14 @@ package enum TransactionControl: Equatable, Sendable {
             false
         }
     }
+
+    /// Of the transaction block that the session is in, or begins.
+    package var isAboutBlock: Bool {
+        switch self {
+        case .none, .prepareTransaction, .commitPrepared, .rollbackPrepared: false
+        default: true
+        }
+    }
 }
 
 package enum IsolationLevel: String, Equatable, Sendable {

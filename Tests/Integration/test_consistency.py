@@ -143,6 +143,22 @@ def test_strong_reads_see_what_another_session_wrote(cluster, tolerant):
             assert value(reader, READ, (16,)) == written
 
 
+def test_what_another_session_has_just_created_is_there(cluster, tolerant):
+    with (
+        paused(cluster, cluster.replicas()),
+        tolerant.connect() as one,
+        tolerant.connect(prepare_threshold=0) as other,
+    ):
+        one.execute("CREATE TABLE brand_new (n integer)")
+        try:
+            assert value(other, "SELECT count(*) FROM brand_new") == 0
+            # Replicas are asked to prepare it, too.
+            other.execute("INSERT INTO brand_new VALUES (%s)", (1,))
+            assert value(other, "SELECT n FROM brand_new") == 1
+        finally:
+            one.execute("DROP TABLE brand_new")
+
+
 def test_eventual_reads_stay_on_the_replicas(cluster, tolerant, replica_ports):
     with paused(cluster, cluster.replicas()), tolerant.connect() as connection:
         connection.execute("SET martlet.consistency TO eventual")

@@ -116,6 +116,15 @@ def test_a_crash_of_the_primarys_node_under_load(cluster, martlet, synchronous):
         assert len(writer.errors) <= 1, "only what was in flight may fail"
 
 
+def test_a_crash_of_patroni_alone_under_load(cluster, martlet, synchronous):
+    """Its server lives on as a primary, but the lock and the higher timeline are another's."""
+    workload, before = Workload(martlet), cluster.primary()
+    write_through(workload, before, cluster.patroni[cluster.names.index(before)].kill)
+    assert cluster.run("SELECT pg_is_in_recovery()", before) == [(False,)]
+    workload.check(kept_all=True)
+    assert set(workload.errors()) <= {"08007"}, workload.errors()
+
+
 def test_a_crash_of_the_postmaster_under_load(cluster, martlet):
     workload, before = Workload(martlet), cluster.primary()
     started = cluster.postmaster(before)

@@ -39,7 +39,8 @@ SETTINGS = {
 def seen(connection, write):
     """Every setting, on a replica or on the primary."""
     hint = "/* martlet: primary */ " if write else ""
-    calls = ", ".join(f"current_setting('{name}', true)" for name in SETTINGS)
+    # A name with a dot that another session has used is empty on that server and not unknown.
+    calls = ", ".join(f"nullif(current_setting('{name}', true), '')" for name in SETTINGS)
     return dict(zip(SETTINGS, connection.execute(f"{hint}SELECT {calls}").fetchone(), strict=True))
 
 

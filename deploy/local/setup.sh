@@ -106,7 +106,7 @@ setup_python() {
         /usr/bin/python3 -m venv "$venv" || fail "cannot make a virtual environment in $venv"
     fi
     for file in "$@"; do
-        stamp=$venv/$(basename "$file").stamp
+        stamp=$venv/$(basename "$(dirname "$file")")-$(basename "$file").stamp
         wanted=$(sha256sum <"$file")
         [[ -f $stamp && $(<"$stamp") == "$wanted" ]] && continue
         say "installing Python packages of $(basename "$file")"

@@ -85,6 +85,8 @@ package enum ServerActivity: Int, MetricLabel {
 package enum RetryReason: Int, MetricLabel {
     /// A replica refused what was classified as a read.
     case refusedByReplica
+    /// A replica did not know a table, column, function, type or schema that the primary may have.
+    case unknownToReplica
     /// A standby's recovery cancelled it (40001, 40P01).
     case recoveryConflict
     /// A replica's connection died before any of the answer was forwarded.
@@ -95,15 +97,19 @@ package enum RetryReason: Int, MetricLabel {
     case staleConnection
     /// A server could not be connected to.
     case connectFailed
+    /// The server had analysed a text that the client just parsed before the schema changed.
+    case stalePlan
 
     package var label: String {
         switch self {
         case .refusedByReplica: "refused_by_replica"
+        case .unknownToReplica: "unknown_to_replica"
         case .recoveryConflict: "recovery_conflict"
         case .replicaLost: "replica_lost"
         case .serverShutdown: "server_shutdown"
         case .staleConnection: "stale_connection"
         case .connectFailed: "connect_failed"
+        case .stalePlan: "stale_plan"
         }
     }
 }

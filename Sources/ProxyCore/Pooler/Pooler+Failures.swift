@@ -13,34 +13,50 @@ extension Pooler {
     func mayRetry(
         _ client: ClientSession, after error: ErrorResponse, on server: ServerConnection
     ) -> Bool {
-        guard client.unit.isRerunnable, client.unit.isHoldingBack, client.unit.runsOnReplica,
+        guard client.unit.isRerunnable, client.unit.isHoldingBack,
             client.unit.attempts < Self.mostAttempts
         else { return false }
-        return Refusal(error) != .none
+        switch Refusal(error, of: client.unit) {
+        case .none: return false
+        // The client's own statement may be stale, too; then the error is the truth.
+        case .stalePlan: return !client.unit.parses.isEmpty
+        case .cannotOnStandby, .notThereYet, .conflict: return client.unit.runsOnReplica
+        }
     }
 
     func retry(
         _ client: ClientSession, after error: ErrorResponse, on server: ServerConnection,
         now: Instant
     ) {
-        let refusal = Refusal(error)
-        effects.append(
-            .log(
-                .unitRetried(
-                    server.key.node, sqlState: error.sqlState, statement: firstText(of: client))))
-        if refusal == .cannotOnStandby {
+        let refusal = Refusal(error, of: client.unit)
+        if refusal != .notThereYet {
+            effects.append(
+                .log(
+                    .unitRetried(
+                        server.key.node, sqlState: error.sqlState,
+                        statement: firstText(of: client))))
+        }
+        client.unit.attempts += 1
+        // The second attempt of these is the primary's.
+        switch refusal {
+        case .none: break
+        case .cannotOnStandby:
             counters.retries.count(.refusedByReplica)
             refusedShapes.insert(client.unit.shape, now: now)
             effects.append(.catalogueStale(database: client.database.name))
-            client.unit.attempts = max(client.unit.attempts + 1, 2)
-        } else {
-            counters.retries.count(.recoveryConflict)
-            client.unit.attempts += 1
+            client.unit.attempts = max(client.unit.attempts, 2)
+        case .stalePlan:
+            counters.retries.count(.stalePlan)
+            client.unit.parses = client.unit.parses.map { again($0, client) }
+        case .notThereYet:
+            counters.retries.count(.unknownToReplica)
+            client.unit.attempts = max(client.unit.attempts, 2)
+        case .conflict: counters.retries.count(.recoveryConflict)
         }
         server.replies.failed { server.forget($0) }
         server.replies.silence()
         detach(client, server)
-        runAgain(client, avoiding: server.key.node, now: now)
+        runAgain(client, avoiding: refusal == .stalePlan ? nil : server.key.node, now: now)
     }
 
     /// The text of a unit's first statement, for the log; its beginning where it is long.
@@ -67,6 +83,13 @@ extension Pooler {
 
     private func shortened(_ text: [UInt8]) -> String {
         String(decoding: text.prefix(1000), as: UTF8.self)
+    }
+
+    /// The same text with the meaning that it has now.
+    private func again(_ text: PreparedText, _ client: ClientSession) -> PreparedText {
+        registry.intern(text.definition, textCount: text.textCount, meaning: client.meaning) {
+            (text.classification, text.shape)
+        }
     }
 
     /// Sends a unit's messages again, as if they had just arrived.
@@ -315,13 +338,23 @@ enum Refusal: Equatable {
     case cannotOnStandby
     /// The standby's recovery was in the way; another standby's may not be.
     case conflict
+    /// What another session has just created may not have been replayed. Most often it is a
+    /// mistake of the statement's, and the primary says the same.
+    case notThereYet
+    /// The result of a statement has other columns than when the server analysed it.
+    case stalePlan
 
-    /// For errors of a standby; on the primary the same codes mean something else.
-    init(_ error: ErrorResponse) {
+    /// For errors of a standby, but for `stalePlan`: on the primary the same codes mean something
+    /// else.
+    init(_ error: ErrorResponse, of unit: borrowing UnitOfWork) {
         switch error.sqlState {
+        case "0A000" where error.routine == "RevalidateCachedQuery": self = .stalePlan
         case "25006", "0A000", "55000": self = .cannotOnStandby
         case "40001", "40P01": self = .conflict
-        default: self = .none
+        case "42P01", "42703", "42883", "42704", "3F000": self = .notThereYet
+        case "42601": self = .none  // A syntax error is one everywhere.
+        // A write that a standby only prepares must not fail there for anything.
+        default: self = unit.onlyPrepares && unit.destination == .primary ? .notThereYet : .none
         }
     }
 

@@ -13,6 +13,8 @@ extension Pooler {
         case incomplete
         /// The unit can be routed, or what was gathered of it can be sent.
         case ready
+        /// More messages than may be held have come, and the unit's end is not among them.
+        case full
         /// A message larger than may be held is coming; it must be sent as it arrives.
         case overflow
         case closed
@@ -58,6 +60,7 @@ extension Pooler {
             switch gather(client) {
             case .incomplete, .closed: return
             case .ready: dispatch(client, now: now)
+            case .full: dispatchPart(client, now: now)
             case .overflow: overflow(client, now: now)
             }
             if client.passing > 0 { return }
@@ -95,6 +98,7 @@ extension Pooler {
                 return isTooLong(header, from: start, client) ? .overflow : .incomplete
             }
             if let end = look(at: header, from: start, client) { return end }
+            if client.unit.gathered > policy.limits.heldMessages { return .full }
         }
     }
 
@@ -172,8 +176,7 @@ extension Pooler {
         let bytes = client.unread.extracting(body)
         let definition = bytes.copy(message.text.lowerBound..<bytes.byteCount)
         let text = registry.intern(
-            definition, textCount: message.text.count,
-            catalogueVersion: client.database.catalogueVersion
+            definition, textCount: message.text.count, meaning: client.meaning
         ) {
             classify(definition.rawSpan.extracting(0..<message.text.count), for: client)
         }
@@ -282,6 +285,15 @@ extension Pooler {
         client.passing = header.totalCount - available
         client.isDropping = client.passing > 0
         return client.passing == 0
+    }
+
+    /// Sends what has come of a long unit. Its rest is not known and may be a write; and what its
+    /// server has of it is not kept any longer for another.
+    private func dispatchPart(_ client: ClientSession, now: Instant) {
+        if client.unit.phase == .running { dropSent(client) }
+        client.unit.destination = .primary
+        client.unit.reason = .tooLong
+        dispatch(client, now: now)
     }
 
     /// A message too long to be held: all that came before it must be with a server first.

@@ -5,7 +5,8 @@ internal import StatementClassifier
 
 /// Statements that martlet executes itself, in either protocol: the BEGIN that it defers, a
 /// transaction that ended before any server knew of it, or with the server that ran it, and
-/// `martlet.*` settings (`Pooler+OwnSettings`).
+/// `martlet.*` settings (`Pooler+OwnSettings`), and the DEALLOCATE of a statement that was prepared
+/// by the protocol.
 extension Pooler {
     /// A statement with what the classifier found in it.
     struct LocalStatement {
@@ -76,6 +77,7 @@ extension Pooler {
             // The server of a transaction must hear of an error, so all of the unit must be here.
             return client.server == nil || client.status != .failed && client.unit.isComplete
         }
+        if deallocated(by: statement, client) != nil { return client.status != .failed }
         guard client.server == nil else { return false }
         switch statement.control {
         case .begin(let modes): return client.deferredBegin == nil && !modes.snapshot
@@ -157,6 +159,10 @@ extension Pooler {
         if let setting = ownSetting(statement) {
             return execute(setting, statement, for: client, now: now)
         }
+        if let name = deallocated(by: statement, client) {
+            client.statements.remove(hash: name)
+            return .completed(tag: "DEALLOCATE")
+        }
         switch statement.control {
         case .begin(let modes):
             client.deferredBegin = ClientSession.DeferredBegin(
@@ -177,6 +183,17 @@ extension Pooler {
             client.unit.wasRolledBack = statement.control == .rollback
             return .completed(tag: statement.control == .rollback ? "ROLLBACK" : "COMMIT")
         }
+    }
+
+    /// The hash of the name of a protocol-level statement that is given up by `DEALLOCATE`, which has
+    /// one name space for these and for those of PREPARE. Servers know it by another name.
+    private func deallocated(
+        by statement: LocalStatement, _ client: ClientSession
+    ) -> UInt64? {
+        guard case .deallocate(let range) = statement.command else { return nil }
+        let name = SettingText.identifier(statement.text.span, range)
+        let hash = hashing(name)
+        return client.statements.find(name.rawSpan, hash: hash) == nil ? nil : hash
     }
 
     /// The client believes to be in a transaction that no server has: it hears so once, and then,
@@ -277,8 +294,10 @@ extension Pooler {
                 ? client.statements.find(name, hash: hashing(name)) : client.localPortal
             if let error = refusalInAborted(text, client) { return error }
             describe(text, isStatement: target.isStatement, client)
-        case FrontendKind.execute, FrontendKind.functionCall:
-            return executeBound(client, now: now)
+        case FrontendKind.execute: return executeBound(client, now: now)
+        case FrontendKind.query, FrontendKind.functionCall:
+            // Behind other messages, in a transaction that is lost.
+            if case .failed(let error) = executeInAborted(nil, client) { return error }
         case FrontendKind.close:
             guard let target = try? Target(body: body) else { return nil }
             if target.isStatement {

@@ -288,6 +288,7 @@ extension Pooler {
         guard let client = server.client else {
             return server.replies.failed { server.forget($0) }
         }
+        if Refusal(error, of: client.unit) == .stalePlan { client.database.schemaVersion += 1 }
         if first.audience == .client && mayRetry(client, after: error, on: server) {
             return retry(client, after: error, on: server, now: now)
         }

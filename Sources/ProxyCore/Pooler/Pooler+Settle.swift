@@ -25,8 +25,10 @@ extension Pooler {
     ) {
         if client.unit.awaitsInspection { return inspect(client, server) }
         if server.status == .idle {
-            markPosition(client, server, now: now)
+            if client.hasTouchedData { markPosition(client, server, now: now) }
+            client.hasTouchedData = false
             if client.pendingSchemaChange {
+                client.database.schemaVersion += 1
                 effects.append(.catalogueStale(database: client.database.name))
             }
             client.pendingEffects = []
@@ -178,6 +180,7 @@ extension Pooler {
             effects.append(.log(.pinned(client.id, reason: pin.rawValue)))
         }
         client.pins = pins
+        if !pins.contains(.temporary) { client.temporaryVersion = 0 }
     }
 
     // MARK: Errands

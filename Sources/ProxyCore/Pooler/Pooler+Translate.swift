@@ -292,7 +292,14 @@ extension Pooler {
     private func notePending(_ client: ClientSession) {
         guard client.unit.executes else { return }
         client.pendingEffects.formUnion(client.unit.effects)
+        client.hasTouchedData = client.hasTouchedData || client.unit.touchesData
         client.pendingResets = max(client.pendingResets, client.unit.resets)
         client.pendingSchemaChange = client.pendingSchemaChange || client.unit.changesSchema
+        // Once more when the transaction is over: until then other sessions see what was.
+        if client.unit.changesSchema { client.database.schemaVersion += 1 }
+        if !client.unit.effects.isDisjoint(with: [.temporary, .opaque]) {
+            temporaryVersion += 1
+            client.temporaryVersion = temporaryVersion
+        }
     }
 }

@@ -64,6 +64,8 @@ package final class Pooler {
     package internal(set) var demand: ReadDemand
     var lastHousekeeping = Instant(0)
     var catalogueVersion = 0
+    /// Counts what touched the temporary objects of any session.
+    var temporaryVersion = 0
 
     package init(
         shard: ShardID, policy: ProxyPolicy, rules: LoginRules, topology: Topology,

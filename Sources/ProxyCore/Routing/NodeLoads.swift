@@ -101,24 +101,29 @@ package struct NodeLoads: Equatable, Sendable {
         return entries[index].load.circuit.isOpen(now)
     }
 
-    /// (Units in flight + 1) x moving average of latency.
+    /// Whether a member costs less than another: (units in flight + 1) x moving average of latency.
     ///
-    /// An average that nothing has refreshed fades towards the typical one by half a second, so
-    /// that one slow unit does not keep a member idle for ever.
-    package func cost(of id: NodeID, _ now: Instant) -> UInt64 {
-        guard let index = find(id), entries[index].load.latencyAverage > 0 else {
-            let units = find(id).map { entries[$0].load.unitsInFlight } ?? 0
-            return Self.product(units, typicalLatency)
+    /// Latencies that differ by less than a half count as equal: while there is little to do, a
+    /// replica that is a little faster than the others would get all of it.
+    package func isCheaper(_ id: NodeID, than other: NodeID, _ now: Instant) -> Bool {
+        let (units, otherUnits) = (UInt64(self[id].unitsInFlight), UInt64(self[other].unitsInFlight))
+        let (latency, otherLatency) = (latency(of: id, now), latency(of: other, now))
+        if max(latency, otherLatency) * 2 < min(latency, otherLatency) * 3 {
+            return units < otherUnits
         }
-        let average = entries[index].load.latencyAverage
-        let age = (now - entries[index].load.latencyAt).milliseconds / 500
-        let excess = average > typicalLatency ? (average - typicalLatency) >> min(age, 63) : 0
-        return Self.product(
-            entries[index].load.unitsInFlight, min(average, typicalLatency) + excess)
+        return (units + 1) &* latency < (otherUnits + 1) &* otherLatency
     }
 
-    private static func product(_ units: Int, _ latency: UInt64) -> UInt64 {
-        UInt64(units + 1) &* latency
+    /// The moving average; one that nothing has refreshed fades towards the typical one by half a
+    /// second, so that one slow unit does not keep a member idle for ever.
+    private func latency(of id: NodeID, _ now: Instant) -> UInt64 {
+        let load = self[id]
+        guard load.latencyAverage > 0 else { return typicalLatency }
+        let age = (now - load.latencyAt).milliseconds / 500
+        let excess =
+            load.latencyAverage > typicalLatency
+            ? (load.latencyAverage - typicalLatency) >> min(age, 63) : 0
+        return min(load.latencyAverage, typicalLatency) + excess
     }
 
     private static func average(_ before: UInt64, _ sample: UInt64) -> UInt64 {

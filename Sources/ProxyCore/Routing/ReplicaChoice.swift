@@ -127,7 +127,7 @@ package enum ReplicaChoice {
         let first = topology.nodes[field.draw(topology, using: &generator)].id
         guard field.count > 0 else { return first }
         let second = topology.nodes[field.draw(topology, using: &generator)].id
-        return loads.cost(of: second, now) < loads.cost(of: first, now) ? second : first
+        return loads.isCheaper(second, than: first, now) ? second : first
     }
 
     private static func withoutReplica(

@@ -75,6 +75,8 @@ package final class ClientSession {
     package var ownAtBegin: OwnSettings?
     package var customNames: Set<String> = []
     package var statements = ClientStatements()
+    /// Unique over the sessions of the shard; 0 without temporary objects.
+    package var temporaryVersion = 0
     package var pins: Set<Pin> = []
     package var position = SessionPosition()
 
@@ -88,6 +90,7 @@ package final class ClientSession {
     /// Effects of the open transaction so far.
     package var pendingEffects: SessionEffects = []
     package var pendingSchemaChange = false
+    package var hasTouchedData = false
     package var pendingResets = UnitOfWork.Resets.nothing
     package var aborted = Aborted.no
     /// An error was reported in the extended protocol: ignore everything up to Sync.
@@ -152,6 +155,16 @@ package final class ClientSession {
         status = .failed
     }
 
+    /// What a text that it parses now means.
+    package var meaning: StatementMeaning {
+        var meaning = StatementMeaning()
+        meaning.catalogueVersion = database.catalogueVersion
+        meaning.schemaVersion = database.schemaVersion
+        meaning.temporaryVersion = temporaryVersion
+        meaning.lookup = settings.lookup
+        return meaning
+    }
+
     /// Whether its server stays with it when a unit ends.
     package var keepsServer: Bool {
         poolPolicy.mode == .session || !pins.isEmpty || login?.isReplication == true
@@ -192,6 +205,8 @@ package final class DatabaseState {
     package private(set) var catalogue: Catalogue?
     /// Counts the catalogues of all databases, so that it names one of them.
     package private(set) var catalogueVersion = 0
+    /// Counts the changes of the schema that passed through, and those that a server told of.
+    package var schemaVersion = 0
 
     package init(name: String) { self.name = name }
 

@@ -19,6 +19,8 @@ package final class ParameterSet: Sendable {
     /// Transactions are serializable unless they say otherwise, which no standby can do.
     package let isSerializable: Bool
     private let fingerprint: Int
+    /// Of the settings by which names are looked up (`$user` is the role).
+    package let lookup: Int
 
     package init(_ values: [String: String]) {
         entries = values.sorted { $0.key < $1.key }.map { Entry(name: $0.key, value: $0.value) }
@@ -29,6 +31,14 @@ package final class ParameterSet: Sendable {
             hasher.combine(entry.value)
         }
         fingerprint = hasher.finalize()
+        if values["search_path"] == nil && values["role"] == nil {
+            lookup = 0
+        } else {
+            var hasher = Hasher()
+            hasher.combine(values["search_path"])
+            hasher.combine(values["role"])
+            lookup = hasher.finalize()
+        }
     }
 
     package subscript(name: String) -> String? { entries.first { $0.name == name }?.value }

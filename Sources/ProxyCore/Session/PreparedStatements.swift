@@ -3,11 +3,12 @@
 internal import PostgresWire
 package import StatementClassifier
 
-/// A statement text with its parameter types, as all clients of a shard share it.
+/// A statement text with its parameter types, as the clients of a shard share it that mean the same.
 package final class PreparedText {
     /// Text, its zero, and the parameter types, as they follow the name in a Parse.
     package let definition: [UInt8]
     package let hash: UInt64
+    package let meaning: StatementMeaning
     /// The name under which servers know it.
     package let canonicalName: [UInt8]
     /// Unique over all shards, because a server may move to another one.
@@ -20,8 +21,8 @@ package final class PreparedText {
     package let textCount: Int
 
     init(
-        definition: [UInt8], textCount: Int, hash: UInt64, index: Int,
-        classification: Classification, shape: UInt64, catalogueVersion: Int
+        definition: [UInt8], textCount: Int, hash: UInt64, index: Int, meaning: StatementMeaning,
+        classification: Classification, shape: UInt64
     ) {
         self.definition = definition
         self.textCount = textCount
@@ -29,11 +30,39 @@ package final class PreparedText {
         self.index = index
         self.classification = classification
         self.shape = shape
-        self.catalogueVersion = catalogueVersion
+        self.meaning = meaning
+        catalogueVersion = meaning.catalogueVersion
         canonicalName = Self.canonicalName(of: index)
     }
 
     static func canonicalName(of index: Int) -> [UInt8] { Array("martlet_\(index)".utf8) }
+}
+
+/// What a text means beside its words: who parses the same text under another meaning gets a
+/// statement of its own.
+///
+/// PostgreSQL analyses a text at each Parse. A server that had analysed it before would refuse to
+/// run it once its result has other columns ("cached plan must not change result type"), an error
+/// that a client which has just parsed it would never see.
+package struct StatementMeaning: Equatable {
+    package var catalogueVersion = 0
+    /// Counts what changed the schema of the database since.
+    package var schemaVersion = 0
+    /// Counts what made or dropped temporary objects of a session that has some, or might.
+    package var temporaryVersion = 0
+    /// Of the settings that names are looked up by.
+    package var lookup = 0
+
+    package init() {}
+
+    fileprivate var hash: UInt64 {
+        var hasher = Hasher()
+        hasher.combine(catalogueVersion)
+        hasher.combine(schemaVersion)
+        hasher.combine(temporaryVersion)
+        hasher.combine(lookup)
+        return UInt64(truncatingIfNeeded: hasher.finalize())
+    }
 }
 
 /// Finds the one `PreparedText` of a text; bounded, the least recently parsed go first.
@@ -56,19 +85,17 @@ package final class StatementRegistry {
     }
 
     package func intern(
-        _ definition: [UInt8], textCount: Int, catalogueVersion: Int,
+        _ definition: [UInt8], textCount: Int, meaning: StatementMeaning,
         classify: () -> (Classification, shape: UInt64)
     ) -> PreparedText {
-        let hash = hashing(definition)
-        if let known = texts[hash], known.definition == definition,
-            known.catalogueVersion == catalogueVersion {
+        let hash = hashing(definition) ^ meaning.hash
+        if let known = texts[hash], known.definition == definition, known.meaning == meaning {
             return known
         }
         let (classification, shape) = classify()
         let text = PreparedText(
             definition: definition, textCount: textCount, hash: hash, index: nextIndex,
-            classification: classification, shape: shape,
-            catalogueVersion: catalogueVersion)
+            meaning: meaning, classification: classification, shape: shape)
         nextIndex += 1
         if definition.count <= Self.longestShared { remember(text) }
         return text
@@ -76,7 +103,7 @@ package final class StatementRegistry {
 
     private func remember(_ text: PreparedText) {
         if texts[text.hash] != nil {
-            // The same text under a new catalogue, or another of the same hash.
+            // Another of the same hash.
         } else if texts.count >= limit {
             texts[order[oldest]] = nil
             order[oldest] = text.hash

@@ -31,6 +31,8 @@ package struct UnitOfWork {
     /// A COMMIT, END or PREPARE TRANSACTION is among its statements.
     package var mayCommit = false
     package var changesSchema = false
+    /// It may read or write data; settings and transaction control do neither.
+    package var touchesData = false
     /// A statement was parsed, bound or described; one of these is a transaction or session command.
     package var usesStatement = false
     package var hasCommand = false
@@ -147,6 +149,8 @@ package struct UnitOfWork {
         hint = hint ?? statement.hint
         effects.formUnion(statement.effects)
         changesSchema = changesSchema || statement.changesSchema
+        let isHarmless = statement.control.isAboutBlock || statement.command.isAboutSession
+        touchesData = touchesData || !isHarmless || statement.statementCount > 1
         containsTransactionControl =
             containsTransactionControl || statement.containsTransactionControl
         // Which of several statements commits is not known; any control may be a COMMIT.
@@ -158,6 +162,7 @@ package struct UnitOfWork {
         destination = .primary
         reason = .tooLong
         effects.insert(.opaque)
+        touchesData = true
         mayCommit = true
         containsTransactionControl = true
     }

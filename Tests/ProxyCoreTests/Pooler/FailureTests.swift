@@ -36,4 +36,13 @@ struct FailureTests {
         #expect(client.messages().kinds == "CZ")
         #expect(world.nodes[0].journal.count == 2)
     }
+
+    @Test func `what a replica does not know yet is asked of the primary`() {
+        let world = World()
+        let client = world.client()
+        #expect(client.ask("SELECT new_table").kinds == "TDCZ")
+        #expect(client.ask(Message.extended("SELECT new_table") + [.sync]).kinds == "12TDCZ")
+        // Other errors are passed on.
+        #expect(client.ask("SELECT 1/0").kinds == "EZ")
+    }
 }

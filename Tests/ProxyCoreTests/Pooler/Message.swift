@@ -112,8 +112,11 @@ extension Message {
         Message("S", text(name, value))
     }
 
-    static func error(_ sqlState: String, _ words: String, severity: String = "ERROR") -> Message {
-        Message("E", text("S\(severity)", "V\(severity)", "C\(sqlState)", "M\(words)") + [0])
+    static func error(
+        _ sqlState: String, _ words: String, severity: String = "ERROR", routine: String? = nil
+    ) -> Message {
+        let fields = text("S\(severity)", "V\(severity)", "C\(sqlState)", "M\(words)")
+        return Message("E", fields + (routine.map { text("R\($0)") } ?? []) + [0])
     }
 }
 

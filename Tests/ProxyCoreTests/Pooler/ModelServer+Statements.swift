@@ -93,7 +93,7 @@ extension ModelServer {
     // MARK: Queries
 
     /// `SELECT x` gives x; `series(n)` many rows; `sleep` takes its time; `1/0` fails; what names
-    /// `sneaky` writes without showing it.
+    /// `sneaky` writes without showing it; a standby has no `new_table` yet.
     private func select(_ text: String) -> Outcome {
         if text.contains("'s',name") { return inspection(text) }
         if text.contains("set_config(") { return configure(text) }
@@ -103,6 +103,9 @@ extension ModelServer {
         }
         if text.contains("sleep") { return .busy }
         if text.contains("1/0") { return .failed("22012", "division by zero") }
+        if text.contains("new_table") && node.isStandby {
+            return .failed("42P01", "relation \"new_table\" does not exist")
+        }
         if text.contains("conflict") && node.isStandby {
             return .failed("40001", "canceling statement due to conflict with recovery")
         }

@@ -34,6 +34,8 @@ final class ModelServer {
     /// The settings at the beginning of the transaction.
     var settingsBefore: [String: String]?
     var prepared: [String: String] = [:]
+    /// Names of statements whose result has had other columns since they were parsed.
+    var stale: Set<String> = []
     private var portals: [String: (text: String, sent: Int)] = [:]
     private var skipsUntilSync = false
     private var input: [UInt8] = []
@@ -234,6 +236,7 @@ final class ModelServer {
         }
         if Self.isSyntaxError(text) { return failExtended("42601", "syntax error") }
         prepared[name] = text
+        stale.remove(name)
         say(.parseComplete)
     }
 
@@ -241,6 +244,14 @@ final class ModelServer {
         let (portal, name) = (message.strings()[0], message.strings()[1])
         guard let text = prepared[name] else {
             return failExtended("26000", "prepared statement \"\(name)\" does not exist")
+        }
+        if stale.contains(name) {
+            say(
+                .error(
+                    "0A000", "cached plan must not change result type",
+                    routine: "RevalidateCachedQuery"))
+            if status == "T" { status = "E" }
+            return skipsUntilSync = true
         }
         portals[portal] = (text, 0)
         say(.bindComplete)

@@ -98,4 +98,21 @@ struct PipelineTests {
         let answer = client.ask(.execute(), .sync)
         #expect(answer.kinds == "DCZ" && answer.rows == ["mine"])
     }
+
+    @Test(arguments: ["", "BEGIN"])
+    func `a unit too long to be held goes to its server before its Sync`(begin: String) {
+        var policy = ProxyPolicy.test
+        policy.limits.heldMessages = 1024
+        let world = World(policy)
+        let client = world.client()
+        if !begin.isEmpty { #expect(client.ask(.query(begin)).kinds == "CZ") }
+        client.send(.parse("INSERT INTO t VALUES (1)", as: "s"))
+        for _ in 0..<1_000 { client.send(.bind("s"), .execute()) }
+        let executed = world["a1"].heard.count { $0.kind == "E" }
+        #expect(executed > 900)
+        let answer = client.ask(.sync)
+        #expect(answer.kinds.suffix(3) == "2CZ" && answer.errors.isEmpty)
+        #expect(client.ask(.query("COMMIT")).errors.isEmpty)
+        #expect(world.nodes[0].journal.filter { $0.hasPrefix("INSERT") }.count == 1_000)
+    }
 }

@@ -138,4 +138,18 @@ struct PoolTests {
         #expect(world.ledger.servers.values.allSatisfy { $0 == 0 })
         #expect(world.pooler.nextDeadline == nil)
     }
+
+    @Test func `who has set something and written nothing reads from replicas`() {
+        let world = World()
+        for (statement, isWrite) in [("SET application_name = 'x'", false), ("INSERT 1", true)] {
+            let client = world.client()
+            for text in ["BEGIN", statement, "COMMIT"] {
+                #expect(client.ask(text).errors.isEmpty)
+            }
+            let read = "SELECT after \(isWrite)"
+            #expect(client.ask(read).kinds == "TDCZ")
+            let heard = world["a1"].heard.contains { $0.kind == "Q" && $0.strings()[0] == read }
+            #expect(heard == isWrite)
+        }
+    }
 }

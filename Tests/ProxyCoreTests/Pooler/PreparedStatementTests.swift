@@ -97,4 +97,75 @@ struct PreparedStatementTests {
         #expect(answer.kinds == "12nC12nCZ")
         #expect(world.servers.contains { $0.status == "T" })
     }
+
+    @Test func `DEALLOCATE of a protocol-level statement frees the client's name`() {
+        let world = World()
+        let client = world.client()
+        #expect(prepare("SELECT 1", as: "S a", by: client) == "1tTZ")
+        #expect(client.ask("DEALLOCATE \"S a\"") == [.complete("DEALLOCATE"), .ready()])
+        #expect(client.ask(.bind("S a"), .execute(), .sync).errors == ["26000"])
+        #expect(prepare("SELECT 2", as: "S a", by: client) == "1tTZ")
+        #expect(client.ask(Message.extended("DEALLOCATE \"S a\"") + [.sync]).kinds == "12nCZ")
+        #expect(prepare("SELECT 3", as: "S a", by: client) == "1tTZ")
+    }
+
+    @Test func `who may not deallocate in a failed transaction is told so`() {
+        let client = World().client()
+        #expect(prepare("SELECT 1", as: "s", by: client) == "1tTZ")
+        _ = client.ask("BEGIN")
+        #expect(client.ask("SELECT 1/0").errors == ["22012"])
+        #expect(client.ask("DEALLOCATE s").errors == ["25P02"])
+        #expect(client.ask("ROLLBACK").errors.isEmpty)
+        #expect(client.ask(.bind("s"), .execute(), .sync).rows == ["1"])
+    }
+
+    private func parses(_ server: ModelServer) -> Int {
+        server.heard.count { $0.kind == "P" }
+    }
+
+    @Test(arguments: ["ALTER TABLE t ADD c int", "BEGIN; DROP TABLE t; COMMIT"])
+    func `who parses a text after the schema changed has it analysed anew`(change: String) {
+        let world = World()
+        let client = world.client()
+        let text = Message.extended("INSERT INTO t VALUES (1)") + [.sync]
+        #expect(client.ask(text).kinds == "12nCZ")
+        #expect(client.ask(text).kinds == "12nCZ")
+        #expect(parses(world["a1"]) == 1)
+        _ = client.ask(change)
+        #expect(client.ask(text).kinds == "12nCZ")
+        #expect(parses(world["a1"]) == 2)
+    }
+
+    @Test func `a text means another thing where names are looked up elsewhere`() {
+        let world = World(.test(poolSize: 1))
+        let text = Message.extended("INSERT INTO t VALUES (1)") + [.sync]
+        for (path, count) in [("one", 1), ("two", 2), ("one", 2), ("two", 2)] {
+            let client = world.client()
+            #expect(client.ask("SET search_path = \(path)").kinds == "CZ")
+            #expect(client.ask(text).kinds == "12nCZ")
+            #expect(parses(world["a1"]) == count)
+        }
+    }
+
+    @Test func `a text that others made a server analyse too early is run again, unseen`() {
+        let world = World()
+        let client = world.client()
+        let text = Message.extended("INSERT INTO t VALUES (1)") + [.sync]
+        #expect(client.ask(text).kinds == "12nCZ")
+        world["a1"].stale = Set(world["a1"].prepared.keys)
+        #expect(client.ask(text).kinds == "12nCZ")
+        #expect(world.nodes[0].journal.count == 2)
+    }
+
+    @Test func `a client's own statement that is stale is an error, and can be parsed again`() {
+        let world = World()
+        let client = world.client()
+        #expect(client.ask(.parse("INSERT INTO t VALUES (1)", as: "s"), .sync).kinds == "1Z")
+        #expect(client.ask(.bind("s"), .execute(), .sync).kinds == "2CZ")
+        world["a1"].stale = Set(world["a1"].prepared.keys)
+        #expect(client.ask(.bind("s"), .execute(), .sync).errors == ["0A000"])
+        #expect(client.ask(.close(statement: "s"), .sync).kinds == "3Z")
+        #expect(client.ask(.parse("INSERT INTO t VALUES (1)", as: "s"), .sync).kinds == "1Z")
+        #expect(client.ask(.bind("s"), .execute(), .sync).kinds == "2CZ")
+    }
 }

@@ -110,10 +110,22 @@ import Testing
                 loads.ended(on: id, latency: .milliseconds(latency), now: now)
             }
         }
-        #expect(loads.cost(of: NodeID(1), now) < loads.cost(of: NodeID(2), now))
-        let later = now + .seconds(20)
-        let typical = loads.cost(of: NodeID(9), later)
-        #expect(loads.cost(of: NodeID(2), later) <= typical + typical / 100)
+        #expect(loads.isCheaper(NodeID(1), than: NodeID(2), now))
+        // NodeID(9) is unknown, and so a typical one.
+        #expect(loads.isCheaper(NodeID(9), than: NodeID(2), now))
+        #expect(!loads.isCheaper(NodeID(9), than: NodeID(2), now + .seconds(20)))
+    }
+
+    @Test func `replicas that are about as fast share equally`() {
+        var loads = NodeLoads()
+        let now = Instant(1)
+        for (id, latency) in [(NodeID(1), 1_000), (NodeID(2), 1_400)] as [(NodeID, UInt64)] {
+            loads.began(on: id, now: now)
+            loads.ended(on: id, latency: Instant.Span(nanoseconds: latency * 1000), now: now)
+        }
+        for count in shares(Self.cluster([1, 1]), loads).dropFirst() {
+            #expect((3600...4400).contains(count))
+        }
     }
 
     @Test func `an unknown replica counts as a typical one`() {
@@ -122,9 +134,8 @@ import Testing
             loads.began(on: NodeID(1), now: Instant(1))
             loads.ended(on: NodeID(1), latency: .milliseconds(20), now: Instant(1))
         }
-        let known = loads.cost(of: NodeID(1), Instant(1))
-        let unknown = loads.cost(of: NodeID(2), Instant(1))
-        #expect(unknown > known / 2 && unknown < known * 2)
+        #expect(!loads.isCheaper(NodeID(1), than: NodeID(2), Instant(1)))
+        #expect(!loads.isCheaper(NodeID(2), than: NodeID(1), Instant(1)))
     }
 
     @Test func `a replica that cannot be connected to is left alone for a growing time`() {
