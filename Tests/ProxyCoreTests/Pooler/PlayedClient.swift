@@ -16,7 +16,8 @@ final class PlayedClient {
     var reads = true
     var hasBacklog = false
     var hasEnded = false
-    private unowned let world: World
+    /// Kept alive by its clients, since a test may hold on to nothing else of it.
+    private let world: World
 
     init(id: ConnectionID, name: String, world: World) {
         self.id = id
