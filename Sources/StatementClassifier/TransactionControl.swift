@@ -19,6 +19,18 @@ package enum TransactionControl: Equatable, Sendable {
     case rollbackPrepared
     case setTransaction(TransactionModes)
 
+    /// Whether a transaction block that has failed takes it.
+    package var isAllowedInFailedTransaction: Bool {
+        switch self {
+        case .commit, .commitAndChain, .rollback, .rollbackAndChain, .rollbackToSavepoint,
+            .prepareTransaction:
+            true
+        case .none, .begin, .savepoint, .releaseSavepoint, .commitPrepared, .rollbackPrepared,
+            .setTransaction:
+            false
+        }
+    }
+
     /// Of the transaction block that the session is in, or begins.
     package var isAboutBlock: Bool {
         switch self {

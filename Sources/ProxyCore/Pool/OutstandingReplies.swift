@@ -76,6 +76,9 @@ package struct OutstandingReplies {
         return true
     }
 
+    /// Whether a portal is to be executed.
+    package var executes: Bool { entries.contains { $0.kind == .execute } }
+
     /// The hashes of the client's names, and the indexes, of the statements that are on their way.
     package var definitions: (names: Set<UInt64>, statements: Set<Int>) {
         let parses = entries.filter { $0.kind == .parse }

@@ -75,7 +75,9 @@ extension Pooler {
         if unit.isLogin { return .replica }
         if client.poolPolicy.mode == .session { return .primary }
         let route = effectiveRoute(of: client)
-        if route == .primary || unit.attempts > 1 { return .primary }
+        if route == .primary || unit.attempts > 1 || client.settings.isSerializable {
+            return .primary
+        }
         // A standby can parse and describe what it could not run. So who prepares never waits for
         // the servers of open transactions; pgbench prepares while others of its thread hold them.
         if unit.onlyPrepares { return .replica }
@@ -92,8 +94,7 @@ extension Pooler {
     private func transactionDestination(
         _ begin: ClientSession.DeferredBegin, of client: ClientSession, asked route: Route
     ) -> Destination {
-        let isolation = client.settings["default_transaction_isolation"]
-        if begin.isSerializable || isolation == "serializable" { return .primary }
+        if begin.isSerializable { return .primary }
         if client.unit.containsTransactionControl { return .primary }
         if client.unit.destination == .primary { return .primary }
         let standard = client.settings["default_transaction_read_only"]
@@ -187,7 +188,7 @@ extension Pooler {
     }
 
     /// Tells a client what its new server reports differently from its last one.
-    private func reportDifferences(to client: ClientSession, from server: ServerConnection) {
+    func reportDifferences(to client: ClientSession, from server: ServerConnection) {
         if client.reported.isSame(as: server.reported) {
             client.reported = server.reported
             return

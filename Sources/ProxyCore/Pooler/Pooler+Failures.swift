@@ -94,8 +94,7 @@ extension Pooler {
 
     /// Sends a unit's messages again, as if they had just arrived.
     func runAgain(_ client: ClientSession, avoiding node: NodeID?, now: Instant) {
-        client.unit.defined.forEach { client.statements.remove(hash: $0) }
-        client.unit.defined.removeAll(keepingCapacity: true)
+        undefine(client.unit.redefined.count, client)
         client.holdback.removeAll()
         client.unit.isHoldingBack = true
         client.unit.sent = 0
@@ -379,6 +378,8 @@ extension ErrorResponse {
         detail: "Whether it was committed is not known; it was not sent again.",
         hint: "Check before you retry.")
 
+    static let noUnnamedStatement = ErrorResponse(
+        .error, "26000", "unnamed prepared statement does not exist")
     static let abortedTransaction = ErrorResponse(
         .error, "25P02",
         "current transaction is aborted, commands ignored until end of transaction block")

@@ -88,11 +88,12 @@ extension Pooler {
     }
 
     /// The one statement that extended messages define, bind, describe and execute, by the unnamed
-    /// portal only.
+    /// portal only and once: a second BEGIN is not what the first was.
     private func loneText(of client: ClientSession) -> PreparedText? {
         var found: PreparedText?
         var offset = 0
         var parse = 0
+        var isExecuted = false
         while let message = client.nextGathered(&offset) {
             let body = client.unread.extracting(message.body)
             var text = found ?? client.localPortal
@@ -112,7 +113,8 @@ extension Pooler {
                     return nil
                 }
             case FrontendKind.execute:
-                guard body.byteCount > 0, body.byte(at: 0) == 0 else { return nil }
+                guard body.byteCount > 0, body.byte(at: 0) == 0, !isExecuted else { return nil }
+                isExecuted = true
             case FrontendKind.close, FrontendKind.sync, FrontendKind.flush: continue
             default: return nil
             }
@@ -215,6 +217,7 @@ extension Pooler {
 
     private func answerSimple(_ client: ClientSession, now: Instant) {
         let statement = client.unit.single.map { LocalStatement($0, of: client) }
+        forgetUnnamed(client)
         let outcome = statement.map { execute($0, for: client, now: now) }
             ?? executeInAborted(nil, client)
         switch outcome {

@@ -108,6 +108,7 @@ extension Pooler {
         switch header.kind {
         case FrontendKind.bind: passBind(header, client, server)
         case FrontendKind.query, FrontendKind.functionCall:
+            if header.kind == FrontendKind.query { forgetUnnamed(client) }
             server.replies.append(
                 OwedReply(
                     header.kind == FrontendKind.query ? .query : .functionCall, for: .client))
@@ -142,7 +143,7 @@ extension Pooler {
         let name = prefix.copy(message.statement)
         let text = client.statements.find(name.rawSpan, hash: hashing(name))
         if let text { ensure(text, on: server, client) }
-        let known = text?.canonicalName ?? name
+        let known = text?.canonicalName ?? Self.unknown(name)
         server.output.append(byte: FrontendKind.bind)
         server.output.append(int32: Int32(4 + header.bodyCount - name.count + known.count))
         server.output.append(portal)

@@ -78,7 +78,8 @@ extension Pooler {
         !client.pendingEffects.isDisjoint(with: [.sqlPrepare, .discard])
     }
 
-    /// DEALLOCATE ALL and DISCARD ALL mean all statements but those that come after them.
+    /// DEALLOCATE ALL and DISCARD ALL mean all statements that have a name, but those that come
+    /// after them.
     private func deallocate(_ tag: RawSpan, _ client: ClientSession, _ server: ServerConnection) {
         let text = tag.text(0..<max(tag.byteCount - 1, 0))
         if text == "DEALLOCATE", !client.unit.deallocates.isEmpty {
@@ -86,7 +87,7 @@ extension Pooler {
         }
         guard text == "DEALLOCATE ALL" || text == "DISCARD ALL" else { return }
         let (names, statements) = server.replies.definitions
-        client.statements.removeAll(but: names)
+        client.statements.removeAll(but: names.union([unnamed]))
         server.prepared = server.prepared.filter { statements.contains($0.key) }
     }
 
@@ -301,10 +302,14 @@ extension Pooler {
             server.mustDiscard = true
         }
         client.deferredTransactionFailed()
+        var count = 0
         server.replies.failed { skipped in
             server.forget(skipped)
-            if skipped.nameHash != 0 { client.statements.remove(hash: skipped.nameHash) }
+            if skipped.nameHash != 0 { count += 1 }
         }
+        undefine(count, client)
+        // A Parse forgets the unnamed statement before it fails.
+        if first.nameHash != 0 { client.statements.remove(hash: first.nameHash) }
         defer { skipAfterError(in: first, client, server) }
         switch first.audience {
         case .nobody: injectedFailed(client, error)

@@ -124,6 +124,17 @@ extension Pooler {
             // Not known is not "nothing": the session stays where its state is.
             pin(client, [.opaque])
         }
+        if let replay = SettingsReplay.text(from: server.applied, to: client.settings) {
+            // What was reset goes back to what the startup packet said before the prompt, because
+            // what the client is told of it says how it will write (client_encoding).
+            server.run(.settings, replay)
+            sent(to: server)
+        } else {
+            answered(client, on: server, now: now)
+        }
+    }
+
+    private func answered(_ client: ClientSession, on server: ServerConnection, now: Instant) {
         sendReady(client, .idle)
         unitEnded(client, on: server, now: now)
     }
@@ -154,7 +165,7 @@ extension Pooler {
             return prepared.contains(String(decoding: name, as: UTF8.self))
         }
         // Something deallocated all that there was: the client's own statements are meant too.
-        if before > 0 && server.prepared.isEmpty { client.statements.removeAll() }
+        if before > 0 && server.prepared.isEmpty { client.statements.removeAll(but: [unnamed]) }
     }
 
     /// Whether a setting of the startup packet has been reset, so that its value comes back (manual:
@@ -209,10 +220,13 @@ extension Pooler {
             server.mustDiscard = true
             return cleanUp(server, now: now)
         }
-        guard let error = server.errandError else {
-            server.applied = client.settings
-            return start(client, on: server, now: now)
+        if server.errandError == nil { server.applied = client.settings }
+        if client.unit.phase == .inspecting {
+            // Where the replay failed, the next one tells the client why.
+            reportDifferences(to: client, from: server)
+            return answered(client, on: server, now: now)
         }
+        guard let error = server.errandError else { return start(client, on: server, now: now) }
         // Nothing of the unit was sent. What the server has now is what it had, because the
         // replay is one transaction.
         if client.unit.isLogin {

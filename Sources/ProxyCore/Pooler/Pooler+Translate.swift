@@ -70,7 +70,10 @@ extension Pooler {
                 server.output.message(FrontendKind.flush)
             }
         default:
-            if message.kind == FrontendKind.query { standIn(message.body, client, server) }
+            if message.kind == FrontendKind.query {
+                standIn(message.body, client, server)
+                forgetUnnamed(client)
+            }
             server.output.append(client.unread.extracting(message.whole))
             if let kind = Self.reply(to: message.kind) {
                 server.replies.append(OwedReply(kind, for: .client))
@@ -99,11 +102,13 @@ extension Pooler {
         guard let message = try? Parse(body: client.unread.extracting(body)) else { return }
         let name = client.unread.extracting(body).copy(message.name)
         let hash = hashing(name)
-        if let error = definitionError(name, hash: hash, client) {
-            return provoke(error, client, server)
+        let error = definitionError(name, hash: hash, client)
+        if error != nil || server.prepared[text.index] != nil, isRefused(text, by: server) {
+            return provoke(.abortedTransaction, client, server)
         }
+        if let error { return provoke(error, client, server) }
+        client.unit.redefined.append(client.statements.definition(hash: hash))
         client.statements.define(name, hash: hash, text)
-        client.unit.defined.append(hash)
         var reply = OwedReply(.parse, for: .client)
         reply.nameHash = hash
         if use(text, on: server) {
@@ -113,6 +118,28 @@ extension Pooler {
             reply.statement = text.index
         }
         server.replies.append(reply)
+    }
+
+    /// Whether the server's transaction has failed, so that this is no statement for it.
+    private func isRefused(_ text: PreparedText, by server: ServerConnection) -> Bool {
+        // What is executed before ends the transaction, or fails and has this skipped.
+        guard server.status == .failed, !server.replies.executes,
+            text.classification.statementCount > 0
+        else { return false }
+        return !text.classification.control.isAllowedInFailedTransaction
+    }
+
+    /// A simple query destroys the unnamed statement (manual: "Extended Query").
+    func forgetUnnamed(_ client: ClientSession) {
+        if client.statements.count > 0 { client.statements.remove(hash: unnamed) }
+    }
+
+    /// The last messages of the unit that gave names or took them had no effect.
+    func undefine(_ count: Int, _ client: ClientSession) {
+        for _ in 0..<count {
+            guard let definition = client.unit.redefined.popLast() else { return }
+            client.statements.restore(definition)
+        }
     }
 
     /// Why a client may not give this name to a statement, if it may not.
@@ -201,6 +228,7 @@ extension Pooler {
         let bytes = client.unread.extracting(body)
         let statement = bytes.extracting(message.statement)
         let text = client.statements.find(statement, hash: hashing(statement))
+        if text == nil && message.statement.isEmpty { return provoke(.noUnnamedStatement, client, server) }
         if let text { ensure(text, on: server, client) }
         let rest = bytes.extracting(message.statement.upperBound + 1..<bytes.byteCount)
         server.output.message(FrontendKind.bind) { output in
@@ -216,9 +244,9 @@ extension Pooler {
     }
 
     /// A name that no server has, so that the server words the error; it is the client's own name
-    /// unless that is one of martlet's.
-    private static func unknown(_ name: [UInt8]) -> [UInt8] {
-        name.starts(with: Array("martlet_".utf8)) ? Array("unknown ".utf8) + name : name
+    /// unless that is one of martlet's, or the one by which it sends a BEGIN.
+    static func unknown(_ name: [UInt8]) -> [UInt8] {
+        name.isEmpty || name.starts(with: Array("martlet_".utf8)) ? Array("unknown ".utf8) + name : name
     }
 
     private func describe(
@@ -233,6 +261,8 @@ extension Pooler {
                 ensure(text, on: server, client)
                 Target.write(
                     FrontendKind.describe, statement: text.canonicalName, to: &server.output)
+            } else if target.name.isEmpty {
+                return provoke(.noUnnamedStatement, client, server)
             } else {
                 Target.write(
                     FrontendKind.describe, statement: Self.unknown(bytes.copy(target.name)),
@@ -252,8 +282,12 @@ extension Pooler {
         guard let target = try? Target(body: bytes) else { return }
         if target.isStatement {
             // Others may use the server's copy: only the client's name goes.
-            client.statements.remove(hash: hashing(bytes.extracting(target.name)))
-            server.replies.append(OwedReply(.close, for: .made))
+            let hash = hashing(bytes.extracting(target.name))
+            client.unit.redefined.append(client.statements.definition(hash: hash))
+            client.statements.remove(hash: hash)
+            var reply = OwedReply(.close, for: .made)
+            reply.nameHash = hash
+            server.replies.append(reply)
         } else {
             server.output.append(client.unread.extracting(message.whole))
             server.replies.append(OwedReply(.close, for: .client))
@@ -267,7 +301,8 @@ extension Pooler {
     func provoke(
         _ error: ErrorResponse, _ client: ClientSession, _ server: ServerConnection
     ) {
-        client.unit.provoked = error
+        // The first one is what the server comes to.
+        if client.unit.provoked == nil { client.unit.provoked = error }
         server.output.message(FrontendKind.execute) { body in
             body.append(terminated: "martlet: no such portal")
             body.append(int32: 0)

@@ -29,6 +29,8 @@ package final class Pooler {
     let shard: ShardID
     let ledger: any ServerLedger
     let hashing: ByteHash
+    /// The hash of the name that the unnamed statement has.
+    let unnamed: UInt64
     let classifier = StatementClassifier()
     let bytes = BytePool()
     let registry: StatementRegistry
@@ -77,6 +79,7 @@ package final class Pooler {
         random = SplitMix64(seed: randomSeed)
         secrets = SecretBytes(processKey: rules.processKey, stream: shard.index)
         hashing = ByteHash(seed: random.next())
+        unnamed = hashing([])
         registry = StatementRegistry(shard: shard, hashing: hashing)
         demand = ReadDemand(now: now)
     }

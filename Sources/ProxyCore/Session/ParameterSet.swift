@@ -16,12 +16,15 @@ package final class ParameterSet: Sendable {
 
     /// In the order of their names.
     package let entries: [Entry]
+    /// Transactions are serializable unless they say otherwise, which no standby can do.
+    package let isSerializable: Bool
     private let fingerprint: Int
     /// Of the settings by which names are looked up (`$user` is the role).
     package let lookup: Int
 
     package init(_ values: [String: String]) {
         entries = values.sorted { $0.key < $1.key }.map { Entry(name: $0.key, value: $0.value) }
+        isSerializable = values["default_transaction_isolation"] == "serializable"
         var hasher = Hasher()
         for entry in entries {
             hasher.combine(entry.name)
@@ -81,11 +84,25 @@ package enum SettingsReplay {
         if let role = want["role"], role != have["role"] {
             statements.append(assignment("role", role))
         }
-        return statements.isEmpty ? nil : statements.joined(separator: ";")
+        if statements.isEmpty { return nil }
+        // The statements are one transaction, begun with what the server has.
+        if applied.isSerializable {
+            statements.insert("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", at: 0)
+        }
+        return statements.joined(separator: ";")
     }
 
     private static func assignment(_ name: String, _ value: String) -> String {
-        "SELECT pg_catalog.set_config(\(literal(name)),\(literal(value)),false)"
+        "SELECT pg_catalog.set_config(\(anyEncoding(name)),\(anyEncoding(value)),false)"
+    }
+
+    /// An expression for a text that means the same in every client encoding.
+    private static func anyEncoding(_ text: String) -> String {
+        if text.utf8.allSatisfy({ $0 < 0x80 }) { return literal(text) }
+        let digits = Array("0123456789abcdef".utf8)
+        let hex = text.utf8.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+        return "pg_catalog.convert_from(pg_catalog.decode("
+            + "'\(String(decoding: hex, as: UTF8.self))','hex'),'UTF8')"
     }
 
     /// A name of one or two parts (`my.setting`), each quoted.

@@ -122,6 +122,12 @@ package struct ClientStatements {
         package let text: PreparedText
     }
 
+    /// A name, by its hash, and what it stands for, if anything.
+    package struct Definition {
+        package let hash: UInt64
+        package let entry: Entry?
+    }
+
     private var entries: [UInt64: Entry] = [:]
 
     package init() {}
@@ -146,6 +152,18 @@ package struct ClientStatements {
     package mutating func remove(hash: UInt64) {
         guard let removed = entries.removeValue(forKey: hash) else { return }
         byteCount -= removed.text.definition.count
+    }
+
+    /// What a name stands for now, to be put back if the server does not come to change it.
+    package func definition(hash: UInt64) -> Definition {
+        Definition(hash: hash, entry: entries[hash])
+    }
+
+    package mutating func restore(_ definition: Definition) {
+        remove(hash: definition.hash)
+        guard let entry = definition.entry else { return }
+        entries[definition.hash] = entry
+        byteCount += entry.text.definition.count
     }
 
     package mutating func removeAll(but kept: Set<UInt64> = []) {

@@ -26,7 +26,8 @@ package enum StateInspection {
     ) -> String {
         var parts = [
             """
-            SELECT 's',name,pg_catalog.current_setting(name) FROM pg_catalog.pg_settings \
+            SELECT 's',name,\(value("pg_catalog.current_setting(name)")) \
+            FROM pg_catalog.pg_settings \
             WHERE source='session' AND name !~ '^transaction_'
             """,
             """
@@ -37,7 +38,7 @@ package enum StateInspection {
         for name in custom.sorted() {
             let literal = SettingsReplay.literal(name)
             parts.append(
-                "SELECT 's',\(literal),pg_catalog.current_setting(\(literal),true) "
+                "SELECT 's',\(literal),\(value("pg_catalog.current_setting(\(literal),true)")) "
                     + "WHERE pg_catalog.current_setting(\(literal),true) IS NOT NULL")
         }
         for (pin, condition) in conditions where concerns(pin, effects, pins) {
@@ -49,6 +50,32 @@ package enum StateInspection {
                 "SELECT 'n',name,'' FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql")
         }
         return parts.joined(separator: " UNION ALL ")
+    }
+
+    /// A value in ASCII, so that it is the same in every client encoding; see `unescaped`.
+    private static func value(_ expression: String) -> String {
+        "pg_catalog.encode(pg_catalog.convert_to(\(expression),'UTF8'),'escape')"
+    }
+
+    /// The text that PostgreSQL's `escape` format stands for; nil where it is not of that format.
+    private static func unescaped(_ text: String) -> String? {
+        guard text.contains("\\") else { return text }
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            if byte != UInt8(ascii: "\\") {
+                bytes.append(byte)
+            } else if rest.first == byte {
+                bytes.append(byte)
+                rest.removeFirst()
+            } else {
+                let octal = String(decoding: rest.prefix(3), as: UTF8.self)
+                guard octal.count == 3, let byte = UInt8(octal, radix: 8) else { return nil }
+                bytes.append(byte)
+                rest.removeFirst(3)
+            }
+        }
+        return String(validating: bytes, as: UTF8.self)
     }
 
     private static let conditions: [(Pin, String)] = [
@@ -104,7 +131,9 @@ package enum StateInspection {
         for row in rows {
             guard row.count == 3, let name = row[1], let value = row[2] else { return nil }
             switch row[0] {
-            case "s": findings.settings[name.lowercased()] = value
+            case "s":
+                guard let text = unescaped(value) else { return nil }
+                findings.settings[name.lowercased()] = text
             case "n": findings.prepared = (findings.prepared ?? []).union([name])
             case "p":
                 guard let pin = Pin(rawValue: name) else { return nil }

@@ -54,8 +54,8 @@ package struct UnitOfWork {
     package var parses: [PreparedText] = []
     /// The hashes of the client's names for them.
     package var parsedNames: [UInt64] = []
-    /// Names that its Parse messages defined, to be undone when it is run again.
-    package var defined: [UInt64] = []
+    /// What the names stood for that its Parse and Close messages changed, in their order.
+    package var redefined: [ClientStatements.Definition] = []
     /// What its DEALLOCATEs name, in their order: the hashes of the client's names, 0 for others'.
     package var deallocates: [UInt64] = []
     /// One simple query of exactly one statement, which martlet may answer itself.
@@ -119,10 +119,10 @@ package struct UnitOfWork {
         var next = UnitOfWork()
         swap(&next.parses, &parses)
         swap(&next.parsedNames, &parsedNames)
-        swap(&next.defined, &defined)
+        swap(&next.redefined, &redefined)
         next.parses.removeAll(keepingCapacity: true)
         next.parsedNames.removeAll(keepingCapacity: true)
-        next.defined.removeAll(keepingCapacity: true)
+        next.redefined.removeAll(keepingCapacity: true)
         self = next
     }
 

@@ -39,6 +39,65 @@ struct PreparedStatementTests {
         #expect(prepare("SELECT 3", as: "s", by: client) == "1tTZ")
     }
 
+    @Test func `a simple query destroys the unnamed statement`() {
+        let world = World()
+        let client = world.client()
+        #expect(client.ask(Message.extended("SELECT 1") + [.sync]).rows == ["1"])
+        #expect(client.ask(.bind(""), .execute(), .sync).rows == ["1"])
+        #expect(client.ask("SELECT 2").rows == ["2"])
+        #expect(client.ask(.bind(""), .execute(), .sync).errors == ["26000"])
+    }
+
+    @Test func `the unnamed statement of a deferred BEGIN is not the client's`() {
+        let world = World()
+        let client = world.client()
+        #expect(client.ask("BEGIN").kinds == "CZ")
+        #expect(client.ask(.bind(""), .execute(), .sync).errors == ["26000"])
+        #expect(client.ask("ROLLBACK").kinds == "CZ")
+    }
+
+    @Test func `what the server skips after an error changes no names`() {
+        let world = World()
+        let client = world.client()
+        #expect(prepare("SELECT 1", as: "s", by: client) == "1tTZ")
+        #expect(client.ask([.parse("SELECT 2", as: ""), .sync]).kinds == "1Z")
+        let answer = client.ask(
+            [.bind("t"), .execute(), .close(statement: "s"), .parse("SELECT 3", as: ""), .sync])
+        #expect(answer.errors == ["26000"])
+        #expect(client.ask(.bind("s"), .execute(), .sync).rows == ["1"])
+        #expect(client.ask(.bind(""), .execute(), .sync).rows == ["2"])
+    }
+
+    @Test func `a failed transaction takes no statement that its server happens to know`() {
+        let world = World()
+        let client = world.client()
+        #expect(prepare("INSERT 1", as: "s", by: client) == "1tnZ")
+        #expect(client.ask("BEGIN").kinds == "CZ")
+        #expect(client.ask("SELECT 1/0").errors == ["22012"])
+        #expect(client.ask(.parse("INSERT 1", as: "t"), .sync).errors == ["25P02"])
+        #expect(client.ask(.parse("INSERT 1", as: "s"), .sync).errors == ["25P02"])
+        #expect(client.ask("ROLLBACK").kinds == "CZ")
+        #expect(client.ask(.parse("INSERT 1", as: "t"), .sync).kinds == "1Z")
+    }
+
+    @Test func `the error of a pipeline is that of its first wrong message`() {
+        let world = World()
+        let client = world.client()
+        #expect(client.ask("BEGIN").kinds == "CZ")
+        #expect(client.ask("INSERT 1").kinds == "CZ")
+        #expect(prepare("SELECT 1", as: "s", by: client) == "1tTZ")
+        let answer = client.ask(.parse("SELECT 2", as: "s"), .bind("unknown"), .bind(""), .sync)
+        #expect(answer.errors == ["42P05"])
+    }
+
+    @Test func `a second BEGIN in one pipeline is the server's to answer`() {
+        let world = World()
+        let client = world.client()
+        let answer = client.ask(Message.extended("BEGIN") + Message.extended("BEGIN") + [.sync])
+        #expect(answer.kinds == "12nC12nCZ")
+        #expect(world.servers.contains { $0.status == "T" })
+    }
+
     @Test func `DEALLOCATE of a protocol-level statement frees the client's name`() {
         let world = World()
         let client = world.client()
