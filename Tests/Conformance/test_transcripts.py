@@ -52,13 +52,19 @@ def run(name, port, database):
 
 @pytest.fixture
 def databases(request, cluster):
-    """Two empty databases: for the run without martlet, and for the one with it."""
+    """Two databases: for the run without martlet, and for the one with it.
+
+    They are empty but for a table that every replica has, since a new session may read on one that
+    has not replayed what others wrote.
+    """
     name = re.sub(r"\W", "_", request.node.callspec.id)
     names = [f"{name}_direct", f"{name}_through"]
     for one in names:
         cluster.run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(one)))
         cluster.run(sql.SQL("CREATE DATABASE {} OWNER {}").format(
             sql.Identifier(one), sql.Identifier(USER)))
+        cluster.run(f"CREATE TABLE refused (name text); ALTER TABLE refused OWNER TO {USER};"
+                    f"GRANT ALL ON SCHEMA public TO {USER}", database=one)
     cluster.wait_replayed()
     return names
 

@@ -289,7 +289,9 @@ extension Pooler {
             return server.replies.failed { server.forget($0) }
         }
         if Refusal(error, of: client.unit) == .stalePlan { client.database.schemaVersion += 1 }
-        if first.audience == .client && mayRetry(client, after: error, on: server) {
+        // A Parse of martlet's own says what the client's would have said.
+        let isClients = first.audience == .client || first.kind == .parse
+        if isClients && mayRetry(client, after: error, on: server) {
             return retry(client, after: error, on: server, now: now)
         }
         if error.sqlState == "26000" && error.message.contains("\"martlet_") {

@@ -159,13 +159,13 @@ final class Transcript {
                     c.setReadOnly(true);
                     c.setAutoCommit(autocommit);
                     say(mode, autocommit, c.isReadOnly());
-                    query(c, "SELECT count(*) FROM pg_class WHERE relname = 'item'");
+                    query(c, "SELECT count(*) FROM pg_class WHERE relname = 'refused'");
                     if (!mode.equals("ignore")) {
                         query(c, "SHOW transaction_read_only");
                     }
                     if (!mode.equals("ignore") && !autocommit) {
                         query(c, "SELECT '@replica ' || inet_server_port()");
-                        fails(() -> run(c, "INSERT INTO item (name) VALUES ('refused')"));
+                        fails(() -> run(c, "INSERT INTO refused VALUES ('x')"));
                         fails(() -> query(c, "SELECT 1"));
                         c.rollback();
                     } else if (autocommit) {

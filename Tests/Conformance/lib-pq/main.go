@@ -89,7 +89,7 @@ func readOnly(db *sql.DB) {
 		&sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
 	check(err)
 	show(tx, "SELECT '@replica ' || inet_server_port()")
-	_, err = tx.Exec("INSERT INTO item (name) VALUES ($1)", "refused")
+	_, err = tx.Exec("INSERT INTO refused VALUES ($1)", "x")
 	complain(err)
 	complain(tx.Rollback())
 }

@@ -42,7 +42,7 @@ void read_only() {
     pqxx::nontransaction t{c};
     t.exec("BEGIN READ ONLY");
     say("@replica", t.exec1("SELECT inet_server_port()")[0].c_str());
-    fails([&] { t.exec("INSERT INTO item (name) VALUES ('refused')"); });
+    fails([&] { t.exec("INSERT INTO refused VALUES ('x')"); });
     t.exec("ROLLBACK");
 }
 

@@ -35,7 +35,7 @@ async function readOnly() {
   const c = await connect()
   await c.query('BEGIN READ ONLY')
   say('@replica', (await c.query('SELECT inet_server_port()::text AS p')).rows[0].p)
-  await fails(c.query("INSERT INTO item (name) VALUES ('refused')"))
+  await fails(c.query("INSERT INTO refused VALUES ('x')"))
   await fails(c.query('SELECT 1'))
   show(await c.query('ROLLBACK'))
   await c.end()

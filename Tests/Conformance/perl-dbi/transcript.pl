@@ -33,7 +33,7 @@ sub fails {
 sub read_only {
     my $c = connection(AutoCommit => 0, ReadOnly => 1);
     say_line('@replica', $c->selectrow_array('SELECT inet_server_port()'));
-    fails($c, sub { $c->do("INSERT INTO item (name) VALUES ('refused')") });
+    fails($c, sub { $c->do("INSERT INTO refused VALUES ('x')") });
     $c->rollback;
     $c->disconnect;
 }

@@ -108,7 +108,7 @@ func readOnly() {
 	tx, err := c.BeginTx(background, pgx.TxOptions{AccessMode: pgx.ReadOnly})
 	check(err)
 	show(tx, "SELECT '@replica ' || inet_server_port()")
-	_, err = tx.Exec(background, "INSERT INTO item (name) VALUES ($1)", "refused")
+	_, err = tx.Exec(background, "INSERT INTO refused VALUES ($1)", "x")
 	complain(err)
 	complain(tx.Rollback(background))
 	tx, err = c.BeginTx(background, pgx.TxOptions{

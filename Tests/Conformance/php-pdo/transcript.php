@@ -37,7 +37,7 @@ function readOnly(): void
     $c = connect();
     $c->exec('BEGIN READ ONLY');
     say('@replica', (string) $c->query('SELECT inet_server_port()')->fetchColumn());
-    fails(fn () => $c->exec("INSERT INTO item (name) VALUES ('refused')"));
+    fails(fn () => $c->exec("INSERT INTO refused VALUES ('x')"));
     $c->exec('ROLLBACK');
 }
 

@@ -26,7 +26,7 @@ def read_only():
         u.execute("SELECT inet_server_port()")
         say("@replica", u.fetchone()[0])
         with fails(psycopg2.Error):
-            u.execute("INSERT INTO item (name) VALUES ('refused')")
+            u.execute("INSERT INTO refused VALUES ('x')")
         c.rollback()
 
 

@@ -34,9 +34,9 @@ def read_only():
     with connect() as c:
         c.read_only = True
         say("@replica", c.execute("SELECT inet_server_port()").fetchone()[0])
-        show(c.execute("SELECT count(*) FROM item WHERE id < %s", (7,)))
+        show(c.execute("SELECT count(*) FROM refused WHERE name < %s", ("x",)))
         with fails(psycopg.Error):
-            c.execute("INSERT INTO item (name) VALUES ('refused')")
+            c.execute("INSERT INTO refused VALUES ('x')")
         with fails(psycopg.Error):
             c.execute("SELECT 1")
         c.rollback()

