@@ -207,6 +207,10 @@ def test_when_no_replica_is_eligible(cluster, start_martlet, primary_port, allow
         connection.execute("CREATE TABLE bulk AS SELECT repeat('x', 1000) FROM"
                            " generate_series(1, 10000)")
         try:
+            # Without a fresh position of the primary a lag is unknown, or none for a moment.
+            wait_until("both lags to be known", lambda: all(
+                lag > 1 << 20 for lag in endpoint.metrics().by(
+                    "martlet_replica_lag_bytes", "node").values()), 60)
             wait_until("no replica to be eligible", lambda: not endpoint.eligible(), 60)
             with endpoint.connect() as reader:
                 if allowed:
