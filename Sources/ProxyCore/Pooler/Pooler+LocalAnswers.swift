@@ -4,8 +4,8 @@ internal import PostgresWire
 internal import StatementClassifier
 
 /// Statements that martlet executes itself, in either protocol: the BEGIN that it defers, a
-/// transaction that ended before any server knew of it, or with the server that ran it, and
-/// `martlet.*` settings (`Pooler+OwnSettings`), and the DEALLOCATE of a statement that was prepared
+/// transaction that ended before any server knew of it, or with the server that ran it, `martlet.*`
+/// settings (`Pooler+OwnSettings`), and the DEALLOCATE of a statement that was prepared
 /// by the protocol.
 extension Pooler {
     /// A statement with what the classifier found in it.
@@ -237,10 +237,8 @@ extension Pooler {
         if let server = client.server, client.status == .inTransaction {
             client.unit.phase = .running
             provoke(error, client, server)
-            server.output.message(FrontendKind.sync)
-            server.replies.append(OwedReply(.sync, for: .client))
+            sync(server, for: .client)
             dropGathered(client)
-            sent(to: server)
         } else {
             fail(client, error, now: now)
         }
@@ -326,9 +324,9 @@ extension Pooler {
         if isStatement {
             client.output.message(BackendKind.parameterDescription) { $0.append(int16: 0) }
         }
-        if let text, case .show? = ownSetting(LocalStatement(text))?.action {
-            RowDescription.writeText(
-                column: ownSetting(LocalStatement(text))?.name ?? "", to: &client.output)
+        if let setting = text.flatMap({ ownSetting(LocalStatement($0)) }),
+            case .show = setting.action {
+            RowDescription.writeText(column: setting.name, to: &client.output)
         } else {
             client.output.message(BackendKind.noData)
         }
