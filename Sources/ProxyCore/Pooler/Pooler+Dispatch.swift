@@ -142,12 +142,12 @@ extension Pooler {
     }
 
     func hold(_ client: ClientSession, _ reason: HoldReason, now: Instant) {
+        let since = client.unit.heldSince ?? now
         client.unit.holdReason = reason
-        if client.unit.phase != .held {
-            client.unit.waitingSince = now
-            client.unit.phase = .held
-            held.append(client)
-        }
+        client.unit.heldSince = since
+        client.unit.waitingSince = since
+        client.unit.phase = .held
+        held.append(client)
     }
 
     // MARK: Ready to run

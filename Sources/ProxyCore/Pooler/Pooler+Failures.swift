@@ -108,7 +108,7 @@ extension Pooler {
     /// Asks for a node once more.
     func reroute(_ client: ClientSession, now: Instant) {
         uncount(client, now: now)
-        if client.unit.phase != .held { client.unit.phase = .gathering }
+        client.unit.phase = .gathering
         route(client, now: now)
     }
 
@@ -150,13 +150,7 @@ extension Pooler {
         for client in waiters {
             pool.remove(client)
             client.unit.avoided = pool.key.node
-            uncount(client, now: now)
-            let since = client.unit.waitingSince
-            client.unit.phase = .gathering
-            route(client, now: now)
-            if client.unit.phase == .waiting || client.unit.phase == .held {
-                client.unit.waitingSince = since
-            }
+            waitAgain(client, now: now)
         }
         announceWaiting(pool)
     }

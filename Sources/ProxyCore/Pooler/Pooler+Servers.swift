@@ -159,17 +159,33 @@ extension Pooler {
             server.phase = .idle
             return
         }
-        while let client = pool.dequeue() {
+        // Each waiter is asked once: one whom the server is of no use to comes back to this queue
+        // for as long as the topology does not know better.
+        let count = pool.waitingCount
+        for _ in 0..<count {
+            guard let client = pool.dequeue() else { break }
             announceWaiting(pool)
             if isUsable(server, for: client) { return attach(server, to: client, now: now) }
-            // Its node turned out not to be what the unit needs: ask again.
+            waitAgain(client, now: now)
+        }
+        if count > 0 {
+            // The node turned out not to be what they need; the next connection may find it so.
             pool.openingFailed(now: now)
             effects.append(.doubt(server.key.node))
-            reroute(client, now: now)
+            return close(server, .topology)
         }
         server.phase = .idle
         server.idleSince = now
         pool.addIdle(server)
+    }
+
+    /// Chooses a node again for a client that waits; it does not begin to wait by that.
+    func waitAgain(_ client: ClientSession, now: Instant) {
+        let since = client.unit.waitingSince
+        reroute(client, now: now)
+        if client.unit.phase == .waiting || client.unit.phase == .held {
+            client.unit.waitingSince = since
+        }
     }
 
     /// Tells the other shards since when a client waits here.

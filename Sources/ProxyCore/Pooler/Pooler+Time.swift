@@ -58,18 +58,16 @@ extension Pooler {
         let waiting = held
         held.removeAll(keepingCapacity: true)
         for client in waiting {
-            let since = client.unit.waitingSince
+            let since = client.unit.heldSince
+            // `hold` takes it in again: this unit, or the next one where this is answered here.
+            client.unit.phase = .gathering
             if answerLocally(client, now: now) {
-                if client.unit.phase != .held { advance(client, now: now) }
+                advance(client, now: now)
             } else {
                 route(client, now: now)
             }
-            if client.unit.phase == .held {
-                // `hold` leaves one that is held already where it was.
-                held.append(client)
-            } else {
-                counters.holds.record(now - since)
-            }
+            let isStillHeld = client.unit.phase == .held && client.unit.heldSince == since
+            if let since, !isStillHeld { counters.holds.record(now - since) }
         }
     }
 
