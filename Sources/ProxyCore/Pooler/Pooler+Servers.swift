@@ -51,7 +51,6 @@ extension Pooler {
             if oldest.map({ server.idleSince < $0.idleSince }) ?? true { oldest = server }
         }
         guard let oldest else { return false }
-        pools[oldest.key]?.removeIdle(oldest)
         close(oldest, .makeRoom)
         return true
     }
@@ -161,16 +160,17 @@ extension Pooler {
         }
         // Each waiter is asked once: one whom the server is of no use to comes back to this queue
         // for as long as the topology does not know better.
-        let count = pool.waitingCount
-        for _ in 0..<count {
+        var isUseless = false
+        for _ in 0..<pool.waitingCount {
             guard let client = pool.dequeue() else { break }
             announceWaiting(pool)
             if isUsable(server, for: client) { return attach(server, to: client, now: now) }
+            // Its node turned out not to be what they need; the next connection finds out again.
+            if !isUseless { pool.openingFailed(now: now) }
+            isUseless = true
             waitAgain(client, now: now)
         }
-        if count > 0 {
-            // The node turned out not to be what they need; the next connection may find it so.
-            pool.openingFailed(now: now)
+        if isUseless {
             effects.append(.doubt(server.key.node))
             return close(server, .topology)
         }
@@ -238,6 +238,7 @@ extension Pooler {
         } else if let pool = pools[server.key] {
             pool.opening -= 1
         }
+        if server.phase == .idle { pools[server.key]?.removeIdle(server) }
         if server.phase == .leased && server.status == .idle && server.replies.isEmpty {
             server.output.message(FrontendKind.terminate)
             markDirty(server)

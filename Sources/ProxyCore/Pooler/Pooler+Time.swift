@@ -83,7 +83,6 @@ extension Pooler {
         for server in pool.idleServers
         where now - server.idleSince >= policy.pools.serverIdleTimeout
             || now - server.openedAt >= policy.pools.serverLifetime {
-            pool.removeIdle(server)
             close(server, now - server.openedAt >= policy.pools.serverLifetime ? .lifetime : .idleTimeout)
         }
         if pool.total == 0 && pool.waitingCount == 0 { pools[pool.key] = nil }
@@ -140,7 +139,6 @@ extension Pooler {
                 server.hasOpened, server.key.node != primary, server.isInRecovery == false
             else { continue }
             let client = server.client
-            pools[server.key]?.removeIdle(server)
             server.client = nil
             close(server, .topology)
             if let client {

@@ -80,6 +80,7 @@ final class ModelServer {
         guard input.count >= length else { return }
         input.removeFirst(length)
         isStarted = true
+        if isMute { return }
         say(Message("R", Message.int32(0)))
         let standby = node.isStandby ? "on" : "off"
         for (name, value) in [
@@ -133,6 +134,10 @@ final class ModelServer {
         case "S":
             skipsUntilSync = false
             finish()
+        case "F":
+            // Whatever is called gives NULL.
+            say(Message("V", Message.int32(-1)))
+            finish()
         case "X": isDying = true
         case "H", "d", "c", "f": break
         default: fail("08P01", "invalid frontend message type")
@@ -156,7 +161,7 @@ final class ModelServer {
 
     func rollBack() {
         written.removeAll()
-        if let settingsBefore { settings = settingsBefore }
+        if let settingsBefore { restore(settingsBefore) }
         settingsBefore = nil
     }
 
