@@ -39,11 +39,6 @@ func require(_ condition: Bool, _ message: @autoclosure () -> String) {
     if !condition { fatalError(message()) }
 }
 
-extension World {
-    /// Everything that was said, where that is wanted.
-    var report: String { trace.lines.map { "\n" + $0 }.joined() }
-}
-
 /// The bytes of one input, taken from the front; zeros behind their end.
 struct Input {
     private var bytes: ArraySlice<UInt8>

@@ -7,6 +7,8 @@ import ProxyCore
 struct Stage {
     private let world: World
     private var clients: [PlayedClient]
+    /// All that each of them sent.
+    private var streams: [[UInt8]] = [[], []]
     private var timeline: UInt32 = 1
 
     init(options: UInt8) {
@@ -32,10 +34,10 @@ struct Stage {
     mutating func step(_ input: inout Input) {
         let (kind, argument) = (input.byte(), Int(input.byte()))
         switch kind % 12 {
-        case 0: ask(client(argument), Self.requests[argument / 2 % Self.requests.count])
+        case 0: post(Self.requests[argument / 2 % Self.requests.count].bytes, argument)
         case 1: server(argument)?.output += Self.answers[argument / 4 % Self.answers.count]
         case 2: server(argument)?.output += input.block()
-        case 3: client(argument).map { world.post(input.block(), from: $0) }
+        case 3: post(input.block(), argument)
         case 4: world.runPart(steps: argument)
         case 5: world.pass(.milliseconds(UInt64(argument) * UInt64(argument) * 2), in: argument)
         case 6: kill(argument)
@@ -58,9 +60,10 @@ struct Stage {
         return open.isEmpty ? nil : open[argument % 4 % open.count]
     }
 
-    private func ask(_ client: PlayedClient?, _ messages: [Message]) {
-        guard let client else { return }
-        world.post(messages.bytes, from: client)
+    private mutating func post(_ bytes: [UInt8], _ argument: Int) {
+        guard let client = client(argument) else { return }
+        streams[argument % clients.count] += bytes
+        world.post(bytes, from: client)
     }
 
     private func kill(_ argument: Int) {
@@ -104,6 +107,7 @@ struct Stage {
         let index = argument % clients.count
         if !clients[index].hasEnded { clients[index].leave() }
         clients[index] = world.client()
+        streams[index] = []
     }
 
     // MARK: The end
@@ -111,19 +115,11 @@ struct Stage {
     /// The servers are sane again: whoever has kept his connection is served, and nothing is lost.
     mutating func end() {
         heal()
-        for client in clients where !client.hasEnded { checkAnswer(of: client) }
+        for (client, stream) in zip(clients, streams) {
+            world.checkAnswer(of: client, to: stream)
+        }
         for client in clients where !client.hasEnded { client.leave() }
-        finishAll()
-        let next = world.client()
-        let answer = next.ask("INSERT INTO t VALUES (1)")
-        require(
-            answer.kinds == "CZ",
-            "the next client is answered \(answer.map(\.asBackend))\(world.report)")
-        next.leave()
-        world.pass(.seconds(700))
-        require(world.ledger.clients == 0, "a client's place was lost")
-        require(world.ledger.servers.values.allSatisfy { $0 == 0 }, "a server's place was lost")
-        world.disband()
+        world.checkNextClient()
     }
 
     private mutating func heal() {
@@ -134,33 +130,6 @@ struct Stage {
         for server in world.servers where world.isOpen(server) { world.cut(server) }
         for (index, node) in world.nodes.enumerated() { node.isStandby = index != 0 }
         world.change(.test(primary: 0, timeline: timeline + 1))
-        finishAll()
-    }
-
-    private func finishAll() {
-        for _ in 0..<8 {
-            world.pass(.seconds(6))
-            for server in world.servers where server.isBusy {
-                server.release()
-                world.run()
-            }
-        }
-        world.pass(.seconds(121))
-    }
-
-    private func checkAnswer(of client: PlayedClient) {
-        // It may be in the middle of a message: that ends, or it is one too many.
-        client.send(bytes: [UInt8](repeating: 0, count: 4_000))
-        finishAll()
-        guard !client.hasEnded else { return }
-        client.send(.copyFail("enough"), .sync, .query("ROLLBACK"), .query("SELECT alive"))
-        finishAll()
-        let answer = client.messages()
-        require(
-            client.hasEnded || answer.last?.kind == "Z",
-            "the client is not answered: \(answer.map(\.asBackend))\(world.report)")
-        require(
-            client.hasEnded || answer.rows.last == "alive" || !answer.errors.isEmpty,
-            "the client got another's answer: \(answer.map(\.asBackend))\(world.report)")
+        world.finishAll()
     }
 }
