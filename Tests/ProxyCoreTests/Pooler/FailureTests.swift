@@ -55,13 +55,13 @@ struct FailureTests {
         world.run()
         let server = try #require(world.servers.first { $0.isBusy })
         let place = try #require(world.nodes.firstIndex { $0 === server.node })
-        server.node.isStandby = false
-        world.pooler.topologyChanged(.test(primary: place, timeline: 2), now: world.now)
+        world.tell(.test(primary: place, timeline: 2))
+        // This answer is of before the promotion.
+        server.say(.columns(["pg_sleep"]), .row([""]), .complete("SELECT 1"), .ready())
         let writers = (0..<3).map { _ in world.client() }
         for (index, writer) in writers.enumerated() {
             writer.send(.query("INSERT INTO t VALUES (\(index))"))
         }
-        server.release()
         world.run()
         #expect(reader.messages().kinds == "TDCZ")
         world.pass(.seconds(1))
