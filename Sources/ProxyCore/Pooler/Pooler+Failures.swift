@@ -149,13 +149,7 @@ extension Pooler {
         for client in Array(pool.waiters) where client.unit.phase == .waiting {
             pool.remove(client)
             client.unit.avoided = pool.key.node
-            uncount(client, now: now)
-            let since = client.unit.waitingSince
-            client.unit.phase = .gathering
-            route(client, now: now)
-            if client.unit.phase == .waiting || client.unit.phase == .held {
-                client.unit.waitingSince = since
-            }
+            waitAgain(client, now: now)
         }
         announceWaiting(pool)
     }
