@@ -142,7 +142,6 @@ extension Pooler {
     }
 
     func hold(_ client: ClientSession, _ reason: HoldReason, now: Instant) {
-        let since = client.unit.heldSince ?? now
         client.unit.holdReason = reason
         client.unit.waitingSince = now
         client.unit.phase = .held

@@ -149,7 +149,13 @@ extension Pooler {
         for client in Array(pool.waiters) where client.unit.phase == .waiting {
             pool.remove(client)
             client.unit.avoided = pool.key.node
-            waitAgain(client, now: now)
+            uncount(client, now: now)
+            let since = client.unit.waitingSince
+            client.unit.phase = .gathering
+            route(client, now: now)
+            if client.unit.phase == .waiting || client.unit.phase == .held {
+                client.unit.waitingSince = since
+            }
         }
         announceWaiting(pool)
     }

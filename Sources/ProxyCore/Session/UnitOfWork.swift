@@ -92,8 +92,6 @@ package struct UnitOfWork {
     package var runsOnReplica = false
     package var startedAt = Instant(0)
     package var waitingSince = Instant(0)
-    /// When it was first found that there is no node for it.
-    package var heldSince: Instant?
     /// The login of a client, which needs a server but sends nothing of the client's.
     package var isLogin = false
     /// BEGIN goes before it.

@@ -68,4 +68,44 @@ struct FailureTests {
         #expect(writers.allSatisfy { $0.messages().kinds == "CZ" })
         #expect(server.node.journal.count == 3)
     }
+
+    @Test func `a write does not take a standby for the primary, and waits for who is`() {
+        let client = world.client()
+        // The primary came back as a standby before the topology could tell.
+        world.nodes[0].isStandby = true
+        client.send(.query("INSERT INTO t VALUES (1)"))
+        #expect(client.messages().isEmpty)
+        world.pass(.seconds(1))
+        #expect(client.messages().isEmpty)
+        world.change(.test(primary: 1, timeline: 2))
+        #expect(client.messages().kinds == "CZ")
+        #expect(world.nodes[1].journal == ["INSERT INTO t VALUES (1)"])
+        #expect(world.nodes[0].journal.isEmpty)
+    }
+
+    @Test func `a unit behind one that was held is held once, and answered once`() {
+        let client = world.client()
+        #expect(client.ask("INSERT INTO t VALUES (1)").kinds == "CZ")
+        // The first waits for a sample of the write's position, the second for a replica.
+        client.send(.query("SHOW martlet.position"), .query("/* martlet: replica */ SELECT 2"))
+        world.change(sampled(position: 2000, excluded: .lagging))
+        #expect(client.messages().kinds == "TDCZ")
+        world.change(sampled(position: 2001, excluded: nil))
+        #expect(client.messages().kinds == "TDCZ")
+        #expect(world.servers.flatMap(\.heard).count { $0.strings()[0].hasSuffix("SELECT 2") } == 1)
+    }
+
+    /// Everybody was found at this position a moment from now.
+    private func sampled(position: UInt64, excluded: Topology.Exclusion?) -> Topology {
+        var topology = Topology.test
+        topology.version = position
+        for index in topology.nodes.indices {
+            if index > 0 { topology.nodes[index].exclusion = excluded }
+            let moment = world.now + .milliseconds(position)
+            topology.nodes[index].positions.append(
+                PositionHistory.Sample(
+                    position: LogPosition(position), askedAt: moment, arrivedAt: moment))
+        }
+        return topology
+    }
 }
