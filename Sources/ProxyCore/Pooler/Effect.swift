@@ -25,6 +25,8 @@ package enum Effect: Equatable, Sendable {
     case catalogueStale(database: String)
     /// Something was seen on a connection that contradicts the topology: probe at once.
     case doubt(NodeID)
+    /// A session waits for log positions newer than the last ones: ask for them.
+    case wantPositions
     /// Hand a message to another shard's core (`deliver`).
     case post(ShardID, ShardMessage)
     /// Hand a message to every other shard's core.

@@ -63,6 +63,8 @@ package final class Pooler {
     package internal(set) var counters = ShardCounters()
     package internal(set) var demand: ReadDemand
     var lastHousekeeping = Instant(0)
+    /// When positions were last asked for.
+    var positionsWantedAt = Instant(0)
     var catalogueVersion = 0
     /// Counts what touched the temporary objects of any session.
     var temporaryVersion = 0

@@ -320,6 +320,7 @@ package final class PoolerDriver: ShardHandler {
         case .needCatalogue(let database): host.needCatalogue(database)
         case .catalogueStale(let database): host.catalogueStale(database)
         case .doubt(let node): host.doubt(node)
+        case .wantPositions: host.wantPositions()
         case .post(let other, let message):
             post(message, to: other)
         case .broadcast(let message):

@@ -240,6 +240,7 @@ package final class ProxyServer: Sendable {
             needCatalogue: { catalogues.need($0) },
             catalogueStale: { catalogues.stale($0) },
             doubt: { driver.doubt($0) },
+            wantPositions: { driver.wantPositions() },
             log: { _, event in
                 let topology = outlet.server?.state.withLock { $0.topology }
                 log.write(

@@ -35,6 +35,8 @@ final class World {
     private(set) var clients: [PlayedClient] = []
     private(set) var cancels: [ConnectionID] = []
     private(set) var log: [LogEvent] = []
+    /// How often newer log positions were asked for.
+    private(set) var positionsWanted = 0
     var trace = Trace()
     /// Cancel requests stay on their way until `deliverCancels`.
     var holdsCancels = false
@@ -312,6 +314,7 @@ final class World {
         case .resumeReading(let id): setPaused(id, false)
         case .deliverCancel(let id, _, _, let packet): cancel(id, packet)
         case .log(let event): log.append(event)
+        case .wantPositions: positionsWanted += 1
         case .lookUpSecret, .needCatalogue, .catalogueStale, .doubt, .post, .broadcast, .transfer,
             .startTLS:
             break
