@@ -112,7 +112,7 @@ extension Pooler {
         client.unit.isCounted = true
         loads.began(on: node, now: now)
         let pool = self.pool(
-            PoolKey(node: node, database: client.database.name, user: client.user), for: client)
+            PoolKey(node: node, database: client.database.name, user: client.user))
         while pool.waitingCount == 0, let server = pool.takeIdle() {
             if isUsable(server, for: client) {
                 return attach(server, to: client, now: now)
@@ -170,6 +170,7 @@ extension Pooler {
 
     func start(_ client: ClientSession, on server: ServerConnection, now: Instant) {
         client.unit.phase = .running
+        client.unit.runningSince = now
         client.unit.useMark = server.useCount
         if client.unit.isLogin { return finishLogin(client, on: server, now: now) }
         if client.isCancelRequested {

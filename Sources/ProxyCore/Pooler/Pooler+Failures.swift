@@ -173,6 +173,9 @@ extension Pooler {
         close(server, .lost)
         pool?.openingFailed(now: now)
         switch error.sqlState {
+        case "53300" where ["InitializeSessionUserId", "CheckMyDatabase"].contains(error.routine):
+            // CONNECTION LIMIT of the role or database says nothing of the node: they wait.
+            if let pool { rerouteWaiters(of: pool, now: now) }
         case "57P01", "57P02", "57P03", "53300", "08P01":
             // It starts, stops or is full: others may have room, or it may be over soon.
             effects.append(.doubt(node))
@@ -368,6 +371,13 @@ enum Refusal: Equatable {
 extension ErrorResponse {
     static let canceled = ErrorResponse(
         .error, "57014", "canceling statement due to user request")
+
+    /// In the place of the server's words, which know of a user's request only.
+    static func canceled(for subject: UnitOfWork.Overdue.Subject) -> ErrorResponse {
+        ErrorResponse(
+            .error, "57014", "canceling statement due to \(subject.rawValue) timeout",
+            hint: "See clients.\(subject.rawValue)_timeout.")
+    }
 
     static let transactionLost = ErrorResponse(
         .error, "40001", "the transaction was lost with the server that ran it",
