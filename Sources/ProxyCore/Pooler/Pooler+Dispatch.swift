@@ -72,6 +72,7 @@ extension Pooler {
     /// Where a unit may go, by what it does, what was asked for, and what it was refused.
     private func destination(of client: ClientSession, now: Instant) -> Destination {
         let unit = client.unit
+        if unit.wantsNewest && topology.primary != nil { return .primary }
         if unit.isLogin { return .replica }
         if client.poolPolicy.mode == .session { return .primary }
         let route = effectiveRoute(of: client)

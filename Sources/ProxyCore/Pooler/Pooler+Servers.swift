@@ -102,7 +102,9 @@ extension Pooler {
                 server.phase = .starting
             }
         } catch {
-            if error.needsNewSecret { forgetCredential(of: server.key.user) }
+            if error.needsNewSecret && !mayBeBehind(server.key.node) {
+                forgetCredential(of: server.key.user)
+            }
             loginFailed(
                 at: server, ErrorResponse(.fatal, error.sqlState, error.message), now: now)
         }

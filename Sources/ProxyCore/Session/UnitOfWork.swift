@@ -78,6 +78,8 @@ package struct UnitOfWork {
     package var attempts = 0
     /// The node that it failed on.
     package var avoided: NodeID?
+    /// A replica did not let its client in, perhaps because it is behind: the primary knows.
+    package var wantsNewest = false
     package var holdReason = HoldReason.noPrimary
     /// It is counted in its node's load.
     package var isCounted = false
