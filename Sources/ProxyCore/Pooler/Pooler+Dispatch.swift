@@ -144,11 +144,9 @@ extension Pooler {
 
     func hold(_ client: ClientSession, _ reason: HoldReason, now: Instant) {
         client.unit.holdReason = reason
-        if client.unit.phase != .held {
-            client.unit.waitingSince = now
-            client.unit.phase = .held
-            held.append(client)
-        }
+        client.unit.waitingSince = now
+        client.unit.phase = .held
+        held.append(client)
     }
 
     // MARK: Ready to run

@@ -108,7 +108,7 @@ extension Pooler {
     /// Asks for a node once more.
     func reroute(_ client: ClientSession, now: Instant) {
         uncount(client, now: now)
-        if client.unit.phase != .held { client.unit.phase = .gathering }
+        client.unit.phase = .gathering
         route(client, now: now)
     }
 
@@ -146,8 +146,7 @@ extension Pooler {
 
     /// All who wait in a pool choose again; those that need this very node come back to it.
     func rerouteWaiters(of pool: ServerPool, now: Instant) {
-        let waiters = Array(pool.waiters)
-        for client in waiters {
+        for client in Array(pool.waiters) where client.unit.phase == .waiting {
             pool.remove(client)
             client.unit.avoided = pool.key.node
             uncount(client, now: now)

@@ -154,13 +154,13 @@ extension Pooler {
         if topology.primary == server.key.node && server.isInRecovery == true {
             effects.append(.doubt(server.key.node))
         }
-        release(server, now: now)
+        release(server, isNew: true, now: now)
     }
 
     // MARK: Reuse
 
     /// A server at rest serves the next client, here or on the shard whose client waits longer.
-    func release(_ server: ServerConnection, now: Instant) {
+    func release(_ server: ServerConnection, isNew: Bool = false, now: Instant) {
         guard server.phase == .leased, server.client == nil, server.isAtRest else { return }
         guard let pool = pools[server.key] else { return close(server, .topology) }
         if isTooOld(server, now: now) || isDraining && clientCount == 0 {
@@ -173,14 +173,11 @@ extension Pooler {
             server.phase = .idle
             return
         }
-        while let client = pool.dequeue() {
+        if let client = pool.dequeue(where: { isUsable(server, for: $0) }) {
             announceWaiting(pool)
-            if isUsable(server, for: client) { return attach(server, to: client, now: now) }
-            // Its node turned out not to be what the unit needs: ask again.
-            pool.openingFailed(now: now)
-            effects.append(.doubt(server.key.node))
-            reroute(client, now: now)
+            return attach(server, to: client, now: now)
         }
+        if pool.waitingCount > 0 { return replace(server, isNew: isNew, now: now) }
         server.phase = .idle
         server.idleSince = now
         pool.addIdle(server)
@@ -189,6 +186,17 @@ extension Pooler {
     func isTooOld(_ server: ServerConnection, now: Instant) -> Bool {
         let lifetime = policy.pools.serverLifetime
         return lifetime > .zero && now - server.openedAt >= lifetime
+    }
+
+    /// Those who wait need a primary, and this is a standby's: its place is for another one.
+    ///
+    /// It may be a standby's of before a promotion, or the node is not what it was taken for.
+    private func replace(_ server: ServerConnection, isNew: Bool, now: Instant) {
+        close(server, .topology)
+        effects.append(.doubt(server.key.node))
+        guard let pool = pools[server.key] else { return }
+        if isNew { pool.openingFailed(now: now) }
+        rerouteWaiters(of: pool, now: now)
     }
 
     /// Tells the other shards since when a client waits here.

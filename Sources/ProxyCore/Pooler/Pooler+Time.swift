@@ -58,16 +58,18 @@ extension Pooler {
     private func retryHeld(now: Instant) {
         let waiting = held
         held.removeAll(keepingCapacity: true)
-        for client in waiting {
+        for client in waiting where client.unit.phase == .held {
             let since = client.unit.waitingSince
+            let began = client.unit.startedAt
+            client.unit.phase = .gathering
             if answerLocally(client, now: now) {
-                if client.unit.phase != .held { advance(client, now: now) }
+                advance(client, now: now)
             } else {
                 route(client, now: now)
             }
-            if client.unit.phase == .held {
-                // `hold` leaves one that is held already where it was.
-                held.append(client)
+            // It may be the next unit that is held now.
+            if client.unit.phase == .held && client.unit.startedAt == began {
+                client.unit.waitingSince = since
             } else {
                 counters.holds.record(now - since)
             }

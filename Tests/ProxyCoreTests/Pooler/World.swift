@@ -193,14 +193,15 @@ final class World {
     /// Another node is the primary now, or none.
     func change(_ topology: Topology) {
         run()
-        for (index, node) in nodes.enumerated() where topology.primary == NodeID(index) {
-            node.isStandby = false
-            for server in servers where server.node === node && isOpen(server) {
-                server.say(.parameter("in_hot_standby", "off"))
-            }
-        }
-        pooler.topologyChanged(topology, now: now)
+        tell(topology)
         run()
+    }
+
+    /// The same while bytes are on their way. A back end says that its node was promoted with its
+    /// next answer, as PostgreSQL's do.
+    func tell(_ topology: Topology) {
+        if let primary = topology.primary { nodes[primary.index].isStandby = false }
+        pooler.topologyChanged(topology, now: now)
     }
 
     // MARK: Bytes
