@@ -18,10 +18,8 @@ extension Pooler {
         client.phase = .closed
         if wasLoggingIn { loggingIn -= 1 }
         clientCount -= 1
-        if !wasLoggingIn || client.login?.hasClientPlace == true { ledger.releaseClient() }
-        if !wasLoggingIn || client.login?.hasUserPlace == true {
-            ledger.releaseClient(ofUser: client.user)
-        }
+        for place in client.places { ledger.releaseClient(in: place) }
+        client.places.removeAll()
         if !wasLoggingIn { effects.append(.log(.clientLeft(client.id, user: client.user))) }
         held.removeAll { $0 === client }
         if client.unit.phase == .waiting, let node = client.unit.node {
@@ -176,7 +174,7 @@ extension Pooler {
 
     /// Cancels what a server does. It serves nobody else before the request is through, so that it
     /// can hit no other statement (manual: "Canceling Requests in Progress").
-    private func deliverCancel(to server: ServerConnection) -> Bool {
+    func deliverCancel(to server: ServerConnection) -> Bool {
         guard let key = server.backendKey, let node = topology[server.key.node],
             server.cancelsInFlight < 4
         else { return false }
@@ -205,8 +203,8 @@ extension Pooler {
                 let server = pool.takeIdle()
             else { return }
             effects.append(.transfer(server.id, to: from))
-        case .makeRoom(let node):
-            _ = makeRoom(on: node)
+        case .makeRoom(let scope):
+            _ = makeRoom(in: scope)
         }
     }
 }

@@ -79,6 +79,7 @@ extension Pooler {
     /// Where a unit may go, by what it does, what was asked for, and what it was refused.
     private func destination(of client: ClientSession, now: Instant) -> Destination {
         let unit = client.unit
+        if unit.wantsNewest && topology.primary != nil { return .primary }
         if unit.isLogin { return .replica }
         if client.poolPolicy.mode == .session { return .primary }
         let route = effectiveRoute(of: client)
@@ -119,7 +120,7 @@ extension Pooler {
         client.unit.isCounted = true
         loads.began(on: node, now: now)
         let pool = self.pool(
-            PoolKey(node: node, database: client.database.name, user: client.user), for: client)
+            PoolKey(node: node, database: client.database.name, user: client.user))
         while pool.waitingCount == 0, let server = pool.takeIdle() {
             if isUsable(server, for: client) {
                 return attach(server, to: client, now: now)
@@ -183,6 +184,7 @@ extension Pooler {
 
     func start(_ client: ClientSession, on server: ServerConnection, now: Instant) {
         client.unit.phase = .running
+        client.unit.runningSince = now
         client.unit.useMark = server.useCount
         if client.unit.isLogin { return finishLogin(client, on: server, now: now) }
         if client.isCancelRequested {

@@ -34,7 +34,11 @@ package final class Pooler {
     let classifier = StatementClassifier()
     let bytes = BytePool()
     let registry: StatementRegistry
-    var policy: ProxyPolicy
+    var policy: ProxyPolicy {
+        didSet { timesWork = policy.timesWork }
+    }
+    /// Of `policy`, at hand.
+    private(set) var timesWork: Bool
     var rules: LoginRules
     var topology: Topology
     /// For choices; secrets come from `secrets`.
@@ -75,6 +79,7 @@ package final class Pooler {
     ) {
         self.shard = shard
         self.policy = policy
+        timesWork = policy.timesWork
         self.rules = rules
         self.topology = topology
         self.ledger = ledger
@@ -99,6 +104,7 @@ package final class Pooler {
         slots[Int(id.slot)].occupant = .client(client)
         clientCount += 1
         loggingIn += 1
+        admit(client)
         return id
     }
 

@@ -281,6 +281,7 @@ extension TLSStore.Settings {
     package init(_ configuration: Configuration) {
         self.init(
             clientMode: configuration.policy.authentication.encryption.mode,
+            asksForCertificate: configuration.policy.authentication.asksForCertificate,
             client: configuration.clientTLS, server: configuration.serverTLS)
     }
 }

@@ -48,8 +48,7 @@ final class World {
         self.chunking = chunking
         pooler = Pooler(
             shard: ShardID(0), policy: policy,
-            rules: LoginRules(
-                policy: policy.authentication, processKey: [UInt8](repeating: 1, count: 32)),
+            rules: Self.rules(policy),
             topology: .test, ledger: ledger, randomSeed: 11, now: now)
     }
 
@@ -74,8 +73,8 @@ final class World {
     }
 
     /// One that has only connected.
-    func connect() -> PlayedClient {
-        let id = pooler.accepted(peer: "test", listener: nil, now: now)
+    func connect(peer: String = "test") -> PlayedClient {
+        let id = pooler.accepted(peer: peer, listener: nil, now: now)
         let client = PlayedClient(id: id, name: "app\(clients.count + 1)", world: self)
         clients.append(client)
         sockets.append(Socket(id: id, end: .client(client)))
@@ -180,6 +179,17 @@ final class World {
         now = now + span
         pooler.deadlineReached(now: now)
         runPart(steps: steps)
+    }
+
+    /// Another configuration.
+    func reconfigure(_ policy: ProxyPolicy) {
+        run()
+        pooler.reconfigured(policy, rules: Self.rules(policy), now: now)
+        run()
+    }
+
+    private static func rules(_ policy: ProxyPolicy) -> LoginRules {
+        LoginRules(policy: policy.authentication, processKey: [UInt8](repeating: 1, count: 32))
     }
 
     /// Another node is the primary now, or none.
