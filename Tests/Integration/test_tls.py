@@ -22,6 +22,7 @@ from localcluster.ports import Ports
 from localcluster.processes import wait_until
 from localcluster.proxy import Martlet
 from support.endpoint import DATABASE, PASSWORD, USER, Endpoint, value
+from support.libpq18 import Libpq18
 
 PORTS = Ports(martlet=16472, http=19472, postgres=15431, patroni=18031, etcd=12399, etcd_peer=12400)
 SSL_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"
@@ -245,6 +246,18 @@ def test_cancel(secure):
             connection.execute("SELECT pg_sleep(60)")
         timer.join()
         assert value(connection, "SELECT 1") == 1
+
+
+def test_libpq_18_encrypts_its_cancel_request(strict):
+    address = {**strict.address(), "max_protocol_version": "3.2"}
+    with Libpq18(address) as connection:
+        before = strict.metrics().sum("martlet_cancels_total", result="delivered")
+        timer = threading.Timer(0.5, connection.cancel)
+        timer.start()
+        assert connection.execute("SELECT pg_sleep(60)") == ("57014", None)
+        timer.join()
+        assert connection.execute("SELECT 1") == (None, "1")
+        assert strict.metrics().sum("martlet_cancels_total", result="delivered") == before + 1
 
 
 def test_a_plain_cancel_request_is_taken_as_postgresql_does(strict):

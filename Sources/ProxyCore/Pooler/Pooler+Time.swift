@@ -59,7 +59,7 @@ extension Pooler {
         held.removeAll(keepingCapacity: true)
         for client in waiting {
             let since = client.unit.waitingSince
-            if answerLocally(client, now: now) {
+            if !client.unit.isLogin, answerLocally(client, now: now) {
                 if client.unit.phase != .held { advance(client, now: now) }
             } else {
                 route(client, now: now)
@@ -99,6 +99,7 @@ extension Pooler {
             counters.logins.count(.timeout)
             refuse(client, "08006", "canceling authentication due to timeout")
         case .ready:
+            if client.replication != nil { return }
             // One that stops in the middle of a message keeps its server waiting.
             let isAmidMessage = client.passing > 0 && !client.isReadingPaused
             guard client.unit.phase == .gathering || isAmidMessage else { return }
