@@ -36,6 +36,7 @@ extension Pooler {
 
     /// Chooses the node of a unit and asks for one of its servers.
     func route(_ client: ClientSession, now: Instant) {
+        if client.replication != nil { return openReplication(client, now: now) }
         client.position.settle(with: topology)
         let wanted = destination(of: client, now: now)
         countAsRead(client, wanted == .replica, now: now)

@@ -62,7 +62,7 @@ extension Pooler {
             let since = client.unit.waitingSince
             let began = client.unit.startedAt
             client.unit.phase = .gathering
-            if answerLocally(client, now: now) {
+            if !client.unit.isLogin, answerLocally(client, now: now) {
                 advance(client, now: now)
             } else {
                 route(client, now: now)
@@ -104,6 +104,7 @@ extension Pooler {
             counters.logins.count(.timeout)
             refuse(client, "57014", "canceling authentication due to timeout")
         case .ready:
+            if client.replication != nil { return }
             expireWork(of: client, now: now)
             // One that stops in the middle of a message keeps its server waiting.
             let isAmidMessage = client.passing > 0 && !client.isReadingPaused

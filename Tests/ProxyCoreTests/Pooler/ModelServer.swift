@@ -12,6 +12,8 @@ final class ModelServer {
     let name: String
     let processID: Int
 
+    /// Its startup packet.
+    private(set) var startup: [UInt8] = []
     /// Messages in the order of their arrival.
     private(set) var heard: [Message] = []
     /// Bytes on their way to martlet.
@@ -80,8 +82,14 @@ final class ModelServer {
         guard input.count >= 4 else { return }
         let length = input[..<4].reduce(0) { $0 << 8 | Int($1) }
         guard input.count >= length else { return }
+        startup = Array(input[..<length])
         input.removeFirst(length)
         isStarted = true
+        if let refusal = node.refusal {
+            say(refusal)
+            isDying = true
+            return
+        }
         say(Message("R", Message.int32(0)))
         toldStandby = node.isStandby
         let standby = toldStandby ? "on" : "off"
@@ -340,6 +348,8 @@ final class ModelNode {
     var isStandby: Bool
     var journal: [String] = []
     var refusesBegin = false
+    /// Whoever logs in gets this instead.
+    var refusal: Message?
 
     init(_ name: String, isStandby: Bool) {
         self.name = name

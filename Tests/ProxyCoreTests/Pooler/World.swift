@@ -34,6 +34,8 @@ final class World {
     private(set) var servers: [ModelServer] = []
     private(set) var clients: [PlayedClient] = []
     private(set) var cancels: [ConnectionID] = []
+    /// Cancel requests that were passed on, and to whom.
+    private(set) var asked: [(peer: Peers.Address, packet: [UInt8])] = []
     private(set) var log: [LogEvent] = []
     /// How often newer log positions were asked for.
     private(set) var positionsWanted = 0
@@ -56,19 +58,22 @@ final class World {
 
     /// A client that has logged in.
     func client(
-        user: String = "app", database: String = "shop", settings: [String] = []
+        user: String = "app", database: String = "shop", settings: [String] = [],
+        minor: Int = 0
     ) -> PlayedClient {
         let client = connect()
         let wasOn = trace.isOn
         trace.isOn = false
-        client.send(bytes: Self.startupPacket(["user", user, "database", database] + settings))
+        client.send(
+            bytes: Self.startupPacket(
+                ["user", user, "database", database] + settings, minor: minor))
         client.key = client.messages().first { $0.kind == "K" }?.body ?? []
         trace.isOn = wasOn
         return client
     }
 
-    static func startupPacket(_ pairs: [String]) -> [UInt8] {
-        let body = Message.int32(196_608) + pairs.flatMap { Array($0.utf8) + [0] } + [0]
+    static func startupPacket(_ pairs: [String], minor: Int = 0) -> [UInt8] {
+        let body = Message.int32(196_608 + minor) + pairs.flatMap { Array($0.utf8) + [0] } + [0]
         return Message.int32(body.count + 4) + body
     }
 
@@ -95,7 +100,8 @@ final class World {
 
     /// Asks on a connection of its own to cancel what a client does.
     func requestCancel(of client: PlayedClient) {
-        connect().send(bytes: Message.int32(16) + Message.int32(80_877_102) + client.key)
+        connect().send(
+            bytes: Message.int32(8 + client.key.count) + Message.int32(80_877_102) + client.key)
         run()
     }
 
@@ -323,6 +329,7 @@ final class World {
         case .pauseReading(let id): setPaused(id, true)
         case .resumeReading(let id): setPaused(id, false)
         case .deliverCancel(let id, _, _, let packet): cancel(id, packet)
+        case .askPeer(let peer, let packet): asked.append((peer, packet))
         case .log(let event): log.append(event)
         case .wantPositions: positionsWanted += 1
         case .lookUpSecret, .needCatalogue, .catalogueStale, .doubt, .post, .broadcast, .transfer,

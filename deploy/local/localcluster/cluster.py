@@ -435,7 +435,7 @@ class Cluster:
                     "max_prepared_transactions": 20,
                     "max_wal_senders": 10,
                     "max_replication_slots": 10,
-                    "wal_level": "replica",
+                    "wal_level": "logical",
                     "wal_log_hints": "on",
                     "hot_standby": "on",
                     "wal_keep_size": "256MB",
