@@ -90,6 +90,7 @@ final class ModelServer {
             isDying = true
             return
         }
+        if isMute { return }
         say(Message("R", Message.int32(0)))
         toldStandby = node.isStandby
         let standby = toldStandby ? "on" : "off"
@@ -144,6 +145,10 @@ final class ModelServer {
         case "S":
             skipsUntilSync = false
             finish()
+        case "F":
+            // Whatever is called gives NULL.
+            say(Message("V", Message.int32(-1)))
+            finish()
         case "X": isDying = true
         case "H", "d", "c", "f": break
         default: fail("08P01", "invalid frontend message type")
@@ -171,7 +176,7 @@ final class ModelServer {
 
     func rollBack() {
         written.removeAll()
-        if let settingsBefore { settings = settingsBefore }
+        if let settingsBefore { restore(settingsBefore) }
         settingsBefore = nil
     }
 
