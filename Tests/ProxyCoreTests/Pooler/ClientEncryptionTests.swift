@@ -8,16 +8,14 @@ import Testing
 struct ClientEncryptionTests {
     /// Nothing is ever full here.
     private final class Ledger: ServerLedger {
-        func acquire(_ pool: PoolKey, size: Int, perNode: Int) -> SlotVerdict { .granted }
+        func acquire(_ pool: PoolKey, _ limits: ServerLimits) -> SlotVerdict { .granted }
         func release(_ pool: PoolKey) {}
         func setWaiting(_ pool: PoolKey, shard: ShardID, since: Instant?) {}
         func longerWaiting(
             _ pool: PoolKey, than since: Instant?, shard: ShardID
         ) -> ShardID? { nil }
-        func acquireClient(maximum: Int) -> Bool { true }
-        func releaseClient() {}
-        func acquireClient(ofUser user: String, maximum: Int) -> Bool { true }
-        func releaseClient(ofUser user: String) {}
+        func acquireClient(in group: ClientGroup, maximum: Int) -> Bool { true }
+        func releaseClient(in group: ClientGroup) {}
     }
 
     private let start = Instant(1_000_000_000)
@@ -29,7 +27,7 @@ struct ClientEncryptionTests {
         var policy = ProxyPolicy()
         policy.authentication.encryption.mode = mode
         return Pooler(
-            shard: ShardID(0), policy: policy,
+            shard: ShardID(0), of: 2, policy: policy,
             rules: LoginRules(
                 policy: policy.authentication, processKey: [UInt8](repeating: 7, count: 32)),
             topology: Topology(), ledger: Ledger(), randomSeed: 1, now: start)
@@ -129,7 +127,7 @@ struct ClientEncryptionTests {
             pooler.secured(id, encryption(), now: start)
             send(bytes, pooler, id)
             if bytes == startup {
-                pooler.secretArrived(.found(secret: nil, fetchedAt: start), for: id, now: start)
+                pooler.secretArrived(.absent(fetchedAt: start), for: id, now: start)
             }
             #expect(String(decoding: output(pooler, id), as: UTF8.self).contains(words))
             #expect(pooler.statistics(now: start).counters.encryptedClients == 1)
@@ -152,7 +150,8 @@ struct ClientEncryptionTests {
         let id = pooler.accepted(peer: "p", listener: nil, now: start)
         send([0, 0, 0, 16, 0x04, 0xd2, 0x16, 0x2e] + [UInt8](repeating: 1, count: 8), pooler, id)
         #expect(output(pooler, id).isEmpty)
-        let request = ShardMessage.cancel(processID: 0x0101_0101, secret: [1, 1, 1, 1])
+        let request = ShardMessage.cancel(
+            BackendKeyData(processID: 0x0101_0101, secret: [1, 1, 1, 1]))
         #expect(effects(pooler) == [.post(ShardID(1), request), .close(id)])
         #expect(pooler.counters.logins[.encryptionRefused] == 0)
     }

@@ -48,6 +48,27 @@ struct FailureTests {
         #expect(client.ask("SELECT 1/0").kinds == "EZ")
     }
 
+    /// What a back end answered before its server was promoted may arrive behind the news of it.
+    @Test func `a server that was a replica's when it answered serves no write that waits`() throws {
+        let reader = world.client()
+        reader.send(.query("SELECT pg_sleep(1)"))
+        world.run()
+        let server = try #require(world.servers.first { $0.isBusy })
+        let place = try #require(world.nodes.firstIndex { $0 === server.node })
+        world.tell(.test(primary: place, timeline: 2))
+        // This answer is of before the promotion.
+        server.say(.columns(["pg_sleep"]), .row([""]), .complete("SELECT 1"), .ready())
+        let writers = (0..<3).map { _ in world.client() }
+        for (index, writer) in writers.enumerated() {
+            writer.send(.query("INSERT INTO t VALUES (\(index))"))
+        }
+        world.run()
+        #expect(reader.messages().kinds == "TDCZ")
+        world.pass(.seconds(1))
+        #expect(writers.allSatisfy { $0.messages().kinds == "CZ" })
+        #expect(server.node.journal.count == 3)
+    }
+
     @Test func `a server that says something unasked while it is idle serves nobody any more`() {
         let client = world.client()
         let server = world.firstServer

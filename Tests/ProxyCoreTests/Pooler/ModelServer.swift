@@ -12,6 +12,8 @@ final class ModelServer {
     let name: String
     let processID: Int
 
+    /// Its startup packet.
+    private(set) var startup: [UInt8] = []
     /// Messages in the order of their arrival.
     private(set) var heard: [Message] = []
     /// Bytes on their way to martlet.
@@ -40,6 +42,8 @@ final class ModelServer {
     private var skipsUntilSync = false
     private var input: [UInt8] = []
     private var isStarted = false
+    /// What it last said of whether it is a standby's.
+    private var toldStandby = false
     /// A statement that runs until it is released or cancelled.
     private(set) var isBusy = false
     /// In COPY FROM STDIN: the rest of the Query's statements, or nil in the extended protocol.
@@ -78,11 +82,18 @@ final class ModelServer {
         guard input.count >= 4 else { return }
         let length = input[..<4].reduce(0) { $0 << 8 | Int($1) }
         guard input.count >= length else { return }
+        startup = Array(input[..<length])
         input.removeFirst(length)
         isStarted = true
+        if let refusal = node.refusal {
+            say(refusal)
+            isDying = true
+            return
+        }
         if isMute { return }
         say(Message("R", Message.int32(0)))
-        let standby = node.isStandby ? "on" : "off"
+        toldStandby = node.isStandby
+        let standby = toldStandby ? "on" : "off"
         for (name, value) in [
             ("server_version", "17.0"), ("in_hot_standby", standby), ("client_encoding", "UTF8"),
             ("standard_conforming_strings", "on"), ("application_name", ""),
@@ -149,6 +160,10 @@ final class ModelServer {
         if status == "I" {
             commit()
             portals.removeAll()
+        }
+        if toldStandby != node.isStandby {
+            toldStandby = node.isStandby
+            say(.parameter("in_hot_standby", toldStandby ? "on" : "off"))
         }
         say(.ready(status))
     }
@@ -338,6 +353,8 @@ final class ModelNode {
     var isStandby: Bool
     var journal: [String] = []
     var refusesBegin = false
+    /// Whoever logs in gets this instead.
+    var refusal: Message?
 
     init(_ name: String, isStandby: Bool) {
         self.name = name

@@ -44,7 +44,7 @@ import Testing
                 policy: policy.authentication, processKey: [UInt8](repeating: 1, count: 32)),
             topology: (server ?? self.server).topology,
             host: ShardHost(lookUpSecret: { _, _, answer in
-                answer(.found(secret: nil, fetchedAt: MonotonicClock.now))
+                answer(.absent(fetchedAt: MonotonicClock.now))
             }), tls: store, randomSeed: 7)
         let addresses = try group.listen(ListenAddress(host: "127.0.0.1", port: 0))
         return (group, try #require(addresses.first))
@@ -155,6 +155,25 @@ import Testing
         while !server.packets.contains(expected) { await Task.yield() }
         #expect(slow.receiveMessages(through: "Z").last?.kind == "Z")
         slow.close()
+        await end(group)
+    }
+
+    @Test func `a cancel request is passed on to another martlet in TLS`() async throws {
+        let (group, address) = try start()
+        // Whatever its certificate says.
+        let peer = Peers.Address(host: "127.0.0.1", port: server.port)
+        group.publish(Peers(found: [peer]) { _ in false })
+        var canceller = try Peer(connectingTo: address)
+        try #require(try canceller.secure(trusting, host: "localhost"))
+        let secret = [UInt8](repeating: 9, count: 32)
+        #expect(
+            canceller.send(
+                Wire.int32(44) + Wire.int32(80_877_102) + Wire.int32(5) + secret))
+        #expect(canceller.hasEnded)
+        canceller.close()
+        let expected = Wire.int32(80_877_102) + [0x80, 0, 0, 5] + secret
+        while !server.packets.contains(expected) { await Task.yield() }
+        #expect(server.securedCount == 1)
         await end(group)
     }
 
