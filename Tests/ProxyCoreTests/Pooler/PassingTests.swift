@@ -91,6 +91,7 @@ struct PassingTests {
         return (world, .parse("SELECT \(String(repeating: "x", count: 4_000))"))
     }
 
+    // Edge cases: 37
     @Test func `a statement too long to be prepared, behind a Flush, fails where it stands`() {
         let (world, long) = strictWorld()
         let client = world.client()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import ProxyCore
 import Testing
 @testable import ProxyRuntime
 
@@ -60,6 +61,30 @@ struct SocketTests {
         #expect(throws: SocketError.system("connect", ECONNREFUSED)) {
             try Peer(connectingTo: address)
         }
+    }
+
+    // Edge cases: 113
+    @Test func `a silent peer is probed, and given up in the time that is set`() throws {
+        let listener = try Socket.listening(on: loopback())
+        defer { listener.close() }
+        var policy = TCPPolicy()
+        policy.keepaliveIdle = .seconds(7)
+        policy.keepaliveInterval = .seconds(3)
+        policy.keepaliveCount = 2
+        policy.userTimeout = .seconds(11)
+        listener.tune(policy)
+        let tcp = Int32(IPPROTO_TCP)
+        #expect(try option(SOL_SOCKET, SO_KEEPALIVE, of: listener) == 1)
+        #expect(try option(tcp, TCP_KEEPIDLE, of: listener) == 7)
+        #expect(try option(tcp, TCP_KEEPINTVL, of: listener) == 3)
+        #expect(try option(tcp, TCP_KEEPCNT, of: listener) == 2)
+        #expect(try option(tcp, TCP_USER_TIMEOUT, of: listener) == 11_000)
+    }
+
+    private func option(_ level: Int32, _ name: Int32, of socket: Socket) throws -> Int32 {
+        var (value, size) = (Int32(-1), socklen_t(MemoryLayout<Int32>.size))
+        try #require(unsafe getsockopt(socket.descriptor, level, name, &value, &size) == 0)
+        return value
     }
 
     private func loopback() throws -> SocketAddress {
