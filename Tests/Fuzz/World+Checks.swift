@@ -50,7 +50,7 @@ extension World {
             "the next client is answered \(answer.map(\.asBackend))\(report)")
         next.leave()
         pass(.seconds(700))
-        require(ledger.clients == 0, "a client's place was lost")
+        require(ledger.clients.values.allSatisfy { $0 == 0 }, "a client's place was lost")
         require(ledger.servers.values.allSatisfy { $0 == 0 }, "a server's place was lost")
         disband()
     }
