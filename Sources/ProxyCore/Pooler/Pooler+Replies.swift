@@ -102,9 +102,11 @@ extension Pooler {
         }
     }
 
-    /// Ends a COPY for which there is nobody any more.
-    func failCopy(_ server: ServerConnection, needsSync: Bool) {
-        server.output.message(FrontendKind.copyFail) { $0.append(terminated: "client left") }
+    /// Ends a COPY FROM STDIN for which there is nobody any more, or no time.
+    func failCopy(
+        _ server: ServerConnection, needsSync: Bool, reason: String = "client left"
+    ) {
+        server.output.message(FrontendKind.copyFail) { $0.append(terminated: reason) }
         server.copy = .none
         if needsSync { sync(server, for: .nobody) }
         sent(to: server)
