@@ -12,6 +12,8 @@ package struct Configuration: Equatable, Sendable, CustomStringConvertible, Cust
     package let service: ServiceAccount
     /// At least one.
     package let listeners: [Listener]
+    /// Names of the other martlets, of all of them or of some.
+    package let peers: [HostAndPort]
     /// TLS with Patroni's REST interfaces.
     package let patroniTLS: TLSFiles
     /// Whether a name that stands for Patroni's members means https.
@@ -68,6 +70,7 @@ package struct Configuration: Equatable, Sendable, CustomStringConvertible, Cust
         self.service = service
         self.settings = settings
         listeners = settings.listeners
+        peers = settings.peerAddresses + [settings.peerDNS].compactMap(\.self)
         patroniTLS = settings.patroniTLS
         patroniHTTPS = settings.patroniHTTPS
         clientTLS = settings.clientTLS

@@ -13,6 +13,8 @@ struct Settings: Equatable, Sendable {
     var servicePasswordFile: String?
     var serviceDatabase = "postgres"
     var listeners = [Configuration.Listener(address: HostAndPort(host: "127.0.0.1", port: 6432))]
+    var peerAddresses: [HostAndPort] = []
+    var peerDNS: HostAndPort?
     var httpAddress = HostAndPort(host: "127.0.0.1", port: 9432)
     var lookupFunction = "martlet.user_secret"
     var policy = ProxyPolicy()
@@ -40,6 +42,7 @@ extension Settings {
     static let groups: [(name: String, meaning: String)] = [
         ("patroni", "How the cluster is found and watched."),
         ("service", "The account that martlet itself uses; `martlet setup` prints its SQL."),
+        ("peers", "The other martlets, to which cancel requests are passed on."),
         ("http", "Metrics, health and topology over HTTP."),
         ("client_tls", "Encryption of clients' connections; changed files are read by themselves."),
         ("server_tls", "Encryption of connections to PostgreSQL; changed files are read, too."),
@@ -113,6 +116,12 @@ extension Settings {
             "listen", \.listeners, .list(of: .listener),
             "Where clients connect: host:port, or a list; an entry may fix a route."
         ).restart,
+        Setting(
+            "peers.addresses", \.peerAddresses, .list(of: .address("address", defaultPort: 6432)),
+            "Where the other martlets accept clients; the list may be the same for all of them."),
+        Setting(
+            "peers.dns", \.peerDNS, .optional(.address("address", defaultPort: 6432)),
+            "A name that resolves to every martlet, this one included (a headless service)."),
         Setting("http.listen", \.httpAddress, .address("address"), "Where it is served.").restart,
     ]
 }

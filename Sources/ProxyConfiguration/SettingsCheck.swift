@@ -26,6 +26,7 @@ struct SettingsCheck {
         let discovery = discovery()
         let service = service()
         checkAddresses()
+        checkPeers()
         checkAuthentication()
         checkEncryption()
         checkPools()
@@ -142,6 +143,19 @@ struct SettingsCheck {
                     "http.listen", "\(settings.httpAddress) is taken by listen (\(address))",
                     "choose another port")
             }
+        }
+    }
+
+    private mutating func checkPeers() {
+        let named = [("peers.addresses", settings.peerAddresses)]
+            + (settings.peerDNS.map { [("peers.dns", [$0])] } ?? [])
+        for (setting, addresses) in named {
+            for address in addresses where address.isWildcard || address.port == 0 {
+                report(setting, "'\(address)' is not a name and a port")
+            }
+        }
+        if settings.peerAddresses.count > Peers.limit {
+            report("peers.addresses", "there are more than \(Peers.limit)", "use peers.dns")
         }
     }
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 
@@ -22,6 +23,7 @@ from localcluster.ports import Ports
 from localcluster.processes import wait_until
 from localcluster.proxy import Martlet
 from support.endpoint import DATABASE, PASSWORD, USER, Endpoint, value
+from support.wire import PROTOCOL_3_2, Wire, error, query
 
 PORTS = Ports(martlet=16472, http=19472, postgres=15431, patroni=18031, etcd=12399, etcd_peer=12400)
 SSL_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"
@@ -245,6 +247,33 @@ def test_cancel(secure):
             connection.execute("SELECT pg_sleep(60)")
         timer.join()
         assert value(connection, "SELECT 1") == 1
+
+
+def encrypted(endpoint):
+    """A client of the raw protocol, in TLS."""
+    wire = Wire(endpoint.port)
+    wire.send(SSL_REQUEST)
+    assert wire.socket.recv(1) == b"S"
+    wire.socket = endpoint.context().wrap_socket(wire.socket, server_hostname="localhost")
+    return wire
+
+
+def test_an_encrypted_cancel_request_with_a_long_key(strict):
+    # As libpq sends it since PostgreSQL 17, and with a key of protocol 3.2.
+    with encrypted(strict).login(version=PROTOCOL_3_2) as wire:
+        assert len(wire.key) == 36
+        wire.send(query("SELECT pg_sleep(60)"))
+        before = strict.metrics().sum("martlet_cancels_total", result="delivered")
+
+        def cancelled():
+            with encrypted(strict) as canceller:
+                canceller.send(struct.pack("!ii", 44, 80877102) + wire.key)
+                assert canceller.rest() == []
+            return strict.metrics().sum("martlet_cancels_total", result="delivered") > before
+
+        # The first may come before the statement runs.
+        wait_until("it to be cancelled", cancelled, 30)
+        assert error(wire.ready())["C"] == "57014"
 
 
 def test_a_plain_cancel_request_is_taken_as_postgresql_does(strict):

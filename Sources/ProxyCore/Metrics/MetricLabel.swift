@@ -249,6 +249,8 @@ package enum CancelResult: Int, MetricLabel {
     case delivered
     /// The client's unit was still waiting; it was answered here.
     case answered
+    /// The key is nobody's here: passed on to one or more peers.
+    case forwarded
     /// No such client, a wrong key, or nothing to cancel.
     case ignored
 
@@ -256,6 +258,7 @@ package enum CancelResult: Int, MetricLabel {
         switch self {
         case .delivered: "delivered"
         case .answered: "answered"
+        case .forwarded: "forwarded"
         case .ignored: "ignored"
         }
     }

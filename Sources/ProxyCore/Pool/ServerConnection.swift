@@ -85,6 +85,10 @@ package final class ServerConnection {
     package var prepared: [Int: UInt64] = [:]
     package var useCount: UInt64 = 0
     package var authentication: ServerAuthentication?
+    /// The startup packet of the one client that it is for, whose bytes it gets as they come.
+    package var replication: StartupMessage?
+    /// Where it is in what it says to that client.
+    package var boundary = MessageBoundary()
     /// It may have state of a session that nobody knows.
     package var mustDiscard = false
     package var abandonment: Abandonment?

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import PostgresWire
+
 /// What a shard's core wants performed; the driver is one switch over these.
 package enum Effect: Equatable, Sendable {
     /// Open a connection to a server, encrypted as is configured; then `connected` or
@@ -17,6 +19,8 @@ package enum Effect: Equatable, Sendable {
     /// Open a connection of its own, send these bytes, wait until the server closes it, then
     /// `cancelDelivered`. The core does not reuse the server before that.
     case deliverCancel(ConnectionID, host: String, port: UInt16, packet: [UInt8])
+    /// Open a connection of its own to another martlet, send these bytes, and wait until it closes.
+    case askPeer(Peers.Address, packet: [UInt8])
     /// Find a user's secret, one that was read after `newerThan`; then `secretArrived`.
     case lookUpSecret(ConnectionID, user: String, newerThan: Instant)
     /// Somebody works in this database: keep a catalogue snapshot of it.
@@ -25,6 +29,8 @@ package enum Effect: Equatable, Sendable {
     case catalogueStale(database: String)
     /// Something was seen on a connection that contradicts the topology: probe at once.
     case doubt(NodeID)
+    /// A session waits for log positions newer than the last ones: ask for them.
+    case wantPositions
     /// Hand a message to another shard's core (`deliver`).
     case post(ShardID, ShardMessage)
     /// Hand a message to every other shard's core.
@@ -39,7 +45,7 @@ package enum ShardMessage: Equatable, Sendable {
     /// A user logged in: this opens the servers for it from now on.
     case credential(user: String, ServerCredential)
     /// A `CancelRequest` for a session that lives there.
-    case cancel(processID: UInt32, secret: [UInt8])
+    case cancel(BackendKeyData)
     /// Shard `from` has clients waiting for this pool and no slot: give it an idle server.
     case starving(PoolKey, from: ShardID)
     /// A limit of servers is reached: close an idle one of those that nobody waits for.

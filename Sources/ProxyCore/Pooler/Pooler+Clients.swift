@@ -3,7 +3,7 @@
 internal import PostgresWire
 internal import StatementClassifier
 
-/// Clients that leave, are asked to leave, or want something cancelled.
+/// Clients that leave or are asked to leave, and what other shards say.
 extension Pooler {
     /// Ends a client's connection from our side, once it has got what is queued for it.
     func close(_ client: ClientSession) {
@@ -38,6 +38,7 @@ extension Pooler {
         client.inbound.removeAll()
         guard let server = client.server else { return }
         detach(client, server)
+        if client.replication != nil { return close(server, .clientLeft) }
         if client.keepsServer || !effects.isDisjoint(with: StateInspection.unknowable) {
             server.mustDiscard = true
         }
@@ -115,51 +116,13 @@ extension Pooler {
             guard case .client(let client) = slot.occupant else { continue }
             if client.phase != .ready {
                 refuse(client, "57P03", "the database system is shutting down")
+            } else if client.replication != nil {
+                // Its stream has no end of its own.
+                endReplication(client, client.server?.boundary ?? MessageBoundary())
             } else if client.status == .idle && client.unit.phase == .gathering
                 && client.deferredBegin == nil {
                 farewell(client)
             }
-        }
-    }
-
-    // MARK: Cancel
-
-    /// What a client must name to cancel: the process id says where its session is.
-    func keyData(of client: ClientSession) -> BackendKeyData {
-        BackendKeyData(
-            processID: UInt32(shard.index & 0x7f) << 24 | (client.id.slot & 0xff_ffff),
-            secret: [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: client.cancelSecret >> $0) })
-    }
-
-    func route(cancel processID: UInt32, secret: [UInt8], now: Instant) {
-        let owner = ShardID(Int(processID >> 24 & 0x7f))
-        if owner == shard {
-            cancel(processID: processID, secret: secret, now: now)
-        } else {
-            effects.append(.post(owner, .cancel(processID: processID, secret: secret)))
-        }
-    }
-
-    private func cancel(processID: UInt32, secret: [UInt8], now: Instant) {
-        let slot = Int(processID & 0xff_ffff)
-        guard slot < slots.count, case .client(let client) = slots[slot].occupant,
-            client.phase == .ready, Digests.areEqual(keyData(of: client).secret, secret)
-        else {
-            counters.cancels.count(.ignored)
-            return
-        }
-        switch client.unit.phase {
-        case .waiting, .held:
-            counters.cancels.count(.answered)
-            dequeue(client)
-            fail(client, .canceled, now: now)
-        case .preparing:
-            counters.cancels.count(.answered)
-            client.isCancelRequested = true
-        case .running:
-            let isDelivered = client.server.map(deliverCancel(to:)) ?? false
-            counters.cancels.count(isDelivered ? .delivered : .ignored)
-        case .gathering, .inspecting: counters.cancels.count(.ignored)
         }
     }
 
@@ -172,32 +135,12 @@ extension Pooler {
         announceWaiting(pool)
     }
 
-    /// Cancels what a server does. It serves nobody else before the request is through, so that it
-    /// can hit no other statement (manual: "Canceling Requests in Progress").
-    func deliverCancel(to server: ServerConnection) -> Bool {
-        guard let key = server.backendKey, let node = topology[server.key.node],
-            server.cancelsInFlight < 4
-        else { return false }
-        server.cancelsInFlight += 1
-        effects.append(
-            .deliverCancel(
-                server.id, host: node.host, port: node.port, packet: key.cancelRequest()))
-        return true
-    }
-
-    package func cancelDelivered(to id: ConnectionID, now: Instant) {
-        guard case .server(let server) = occupant(id), server.cancelsInFlight > 0 else { return }
-        server.cancelsInFlight -= 1
-        if server.client == nil { cleanUp(server, now: now) }
-    }
-
     // MARK: Messages of other shards
 
     package func deliver(_ message: ShardMessage, now: Instant) {
         switch message {
         case .credential(let user, let credential): credentials[user] = credential
-        case .cancel(let processID, let secret):
-            cancel(processID: processID, secret: secret, now: now)
+        case .cancel(let key): cancel(key, now: now)
         case .starving(let key, let from):
             guard from != shard, let pool = pools[key], pool.waitingCount == 0,
                 let server = pool.takeIdle()

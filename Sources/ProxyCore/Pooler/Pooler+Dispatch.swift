@@ -5,6 +5,9 @@ internal import StatementClassifier
 
 /// A unit whose needs are known gets a server: its own, an idle one, or a place in a queue.
 extension Pooler {
+    /// One asking serves all sessions for so long.
+    private static let wantSpacing = Instant.Span.milliseconds(2)
+
     func dispatch(_ client: ClientSession, now: Instant) {
         if client.unit.phase == .running, let server = client.server {
             // The unit is open on its server; this is the next part of it.
@@ -33,10 +36,15 @@ extension Pooler {
 
     /// Chooses the node of a unit and asks for one of its servers.
     func route(_ client: ClientSession, now: Instant) {
+        if client.replication != nil { return openReplication(client, now: now) }
         client.position.settle(with: topology)
         let wanted = destination(of: client, now: now)
         countAsRead(client, wanted == .replica, now: now)
-        switch choose(for: client, wanted, now: now) {
+        let verdict = choose(for: client, wanted, now: now)
+        if wanted == .replica, case .primary = verdict, !client.position.isFree {
+            wantPositions(now: now)
+        }
+        switch verdict {
         case .node(let node): lease(client, from: node, asReplica: true, now: now)
         case .primary(let node): lease(client, from: node, asReplica: false, now: now)
         case .hold(let reason): hold(client, reason, now: now)
@@ -143,10 +151,18 @@ extension Pooler {
     }
 
     func hold(_ client: ClientSession, _ reason: HoldReason, now: Instant) {
+        if reason == .position { wantPositions(now: now) }
         client.unit.holdReason = reason
         client.unit.waitingSince = now
         client.unit.phase = .held
         held.append(client)
+    }
+
+    /// Where a read has to wait for a replica, or to do without one, newer positions would help.
+    private func wantPositions(now: Instant) {
+        guard now - positionsWantedAt >= Self.wantSpacing else { return }
+        positionsWantedAt = now
+        effects.append(.wantPositions)
     }
 
     // MARK: Ready to run

@@ -171,6 +171,7 @@ extension Pooler {
         counters[node: node].connectErrors += 1
         let pool = pools[server.key]
         close(server, .lost)
+        if let client = server.client { return replicationRefused(client, error, now: now) }
         pool?.openingFailed(now: now)
         switch error.sqlState {
         case _ where mayBeBehind:
@@ -205,6 +206,7 @@ extension Pooler {
     func serverLost(
         _ client: ClientSession, _ server: ServerConnection, reason: String, now: Instant
     ) {
+        if client.replication != nil { return replicationLost(client, server, now: now) }
         detach(client, server)
         if client.unit.isLogin {
             client.unit.attempts += 1

@@ -10,6 +10,7 @@ extension Pooler {
         case .closed:
             break
         case .ready:
+            if client.replication != nil { return passReplication(bytes, from: client) }
             return receivedWhenReady(bytes, from: client, now: now)
         case .startup:
             client.inbound.append(bytes)
@@ -47,6 +48,8 @@ extension Pooler {
             }
             accept(packet, from: client, now: now)
         }
+        // It may have sent its first answer without waiting for the question.
+        authenticate(client, now: now)
     }
 
     private func accept(_ packet: StartupPacket, from client: ClientSession, now: Instant) {
@@ -55,7 +58,7 @@ extension Pooler {
         case .gssEncRequest:
             if isFirstRequest(80_877_104, of: client) { answer("N", client) }
         case .cancelRequest(let processID, let secret):
-            route(cancel: processID, secret: secret, now: now)
+            route(cancel: BackendKeyData(processID: processID, secret: secret), now: now)
             close(client)
         case .startup(let message): begin(client, message, now: now)
         }
@@ -153,19 +156,16 @@ extension Pooler {
                 hint: "martlet accepts \(policy.clients.maximum) clients (clients.maximum).")
         }
         guard let method = method(for: client, message) else { return }
-        guard message.replication == .none else {
-            return refuse(
-                client, "0A000", "replication connections are not supported yet",
-                hint: "Connect to the primary directly.")
-        }
         do {
             try readSettings(of: message, into: client, now: now)
         } catch {
             return refuse(client, error.sqlState, error.message)
         }
         if message.needsNegotiation { message.appendNegotiation(to: &client.output) }
+        client.login?.minorVersion = message.agreedMinorVersion
         client.user = message.user
         client.database = database(message.database)
+        if message.replication != .none { client.replication = message }
         applyPolicy(to: client)
         client.phase = .authenticating
         client.login?.exchange = AuthenticationExchange(
@@ -307,16 +307,18 @@ extension Pooler {
             }
             credentials[client.user] = credential
         }
-        effects.append(.needCatalogue(database: client.database.name))
         client.phase = .greeting
         counters.logins.count(.accepted)
+        client.unit.isLogin = true
+        client.unit.isRerunnable = true
+        if client.replication != nil { return openReplication(client, now: now) }
+        effects.append(.needCatalogue(database: client.database.name))
         let key = profileKey(of: client)
         if let profile = profiles[key], now - profile.madeAt < LoginProfile.lifetime {
             client.settings = profile.settings
+            client.unit.reset()
             return greet(client, reported: profile.reported, now: now)
         }
-        client.unit.isLogin = true
-        client.unit.isRerunnable = true
         route(client, now: now)
     }
 
@@ -340,7 +342,7 @@ extension Pooler {
         release(server, now: now)
     }
 
-    private func greet(_ client: ClientSession, reported: ParameterSet, now: Instant) {
+    func greet(_ client: ClientSession, reported: ParameterSet, now: Instant) {
         for entry in reported.entries {
             ParameterStatus.write(
                 name: ReportedName.display(entry.name),
@@ -348,7 +350,8 @@ extension Pooler {
                 to: &client.output)
         }
         client.reported = reported
-        client.cancelSecret = secrets.next(4).reduce(0) { $0 << 8 | UInt32($1) }
+        client.cancelSecret = secrets.next(
+            Self.secretCount(minorVersion: client.login?.minorVersion ?? 0))
         keyData(of: client).write(to: &client.output)
         ReadyForQuery.write(.idle, to: &client.output)
         markDirty(client)

@@ -91,7 +91,7 @@ extension Pooler {
         return relay
     }
 
-    private func forward(_ bytes: RawSpan, to server: ServerConnection) -> Relay {
+    func forward(_ bytes: RawSpan, to server: ServerConnection) -> Relay {
         if bytes.byteCount >= Self.directCount {
             return Relay(count: bytes.byteCount, destination: server.id)
         }

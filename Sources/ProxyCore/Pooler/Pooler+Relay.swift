@@ -10,6 +10,9 @@ extension Pooler {
     func relay(_ bytes: RawSpan, from server: ServerConnection, now: Instant) -> Relay {
         if server.abandonment != nil { dropped(bytes.byteCount, of: server, now: now) }
         guard server.phase != .closed else { return Relay(count: bytes.byteCount) }
+        if server.replication != nil, server.phase == .leased {
+            return passReplication(bytes, from: server, now: now)
+        }
         if server.passing > 0 { return passBody(bytes, from: server) }
         var relay = Relay(count: 0)
         if server.partial.count > 0 {
@@ -169,7 +172,7 @@ extension Pooler {
         return deliver(run, to: client)
     }
 
-    private func deliver(_ bytes: RawSpan, to client: ClientSession) -> Relay {
+    func deliver(_ bytes: RawSpan, to client: ClientSession) -> Relay {
         if bytes.byteCount >= Self.directCount {
             return Relay(count: bytes.byteCount, destination: client.id)
         }

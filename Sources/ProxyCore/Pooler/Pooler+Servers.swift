@@ -63,7 +63,6 @@ extension Pooler {
             if oldest.map({ server.idleSince < $0.idleSince }) ?? true { oldest = server }
         }
         guard let oldest else { return false }
-        pools[oldest.key]?.removeIdle(oldest)
         close(oldest, .makeRoom)
         return true
     }
@@ -76,15 +75,20 @@ extension Pooler {
             user: server.key.user, credential: credentials[server.key.user] ?? .none,
             nonce: secrets.next(18), channelBinding: encryption?.channelBinding,
             isEncrypted: encryption != nil)
-        guard
-            let message = try? StartupMessage(parameters: [
-                StartupMessage.Parameter("user", server.key.user),
-                StartupMessage.Parameter("database", server.key.database),
-                StartupMessage.Parameter("client_encoding", "UTF8"),
-            ])
-        else { return close(server, .protocolViolation) }
+        guard let message = Self.startup(for: server) else {
+            return close(server, .protocolViolation)
+        }
         StartupPacket.startup(message).append(to: &server.output)
         markDirty(server)
+    }
+
+    private static func startup(for server: ServerConnection) -> StartupMessage? {
+        if let replication = server.replication { return startup(of: replication) }
+        return try? StartupMessage(parameters: [
+            StartupMessage.Parameter("user", server.key.user),
+            StartupMessage.Parameter("database", server.key.database),
+            StartupMessage.Parameter("client_encoding", "UTF8"),
+        ])
     }
 
     func authenticate(
@@ -127,6 +131,7 @@ extension Pooler {
                 .serverOpened(
                     server.key.node, database: server.key.database, user: server.key.user)))
         loads.connected(to: server.key.node)
+        if server.replication != nil { return replicationReady(server, now: now) }
         if server.isInRecovery == nil {
             // Before PostgreSQL 14 it is not reported.
             server.run(.recoveryCheck, "SELECT pg_catalog.pg_is_in_recovery()")
@@ -248,7 +253,9 @@ extension Pooler {
         } else if let pool = pools[server.key] {
             pool.opening -= 1
         }
-        if server.phase == .leased && server.status == .idle && server.replies.isEmpty {
+        if server.phase == .idle { pools[server.key]?.removeIdle(server) }
+        if server.phase == .leased && server.status == .idle && server.replies.isEmpty
+            && server.replication == nil {
             server.output.message(FrontendKind.terminate)
             markDirty(server)
         }

@@ -268,6 +268,7 @@ extension Pin {
         case .preparedStatement: .sqlPrepared
         case .sessionAuthorization: .role
         case .opaque: .opaque
+        case .replication: .replication
         }
     }
 }

@@ -62,7 +62,7 @@ extension Pooler {
             let since = client.unit.waitingSince
             let began = client.unit.startedAt
             client.unit.phase = .gathering
-            if answerLocally(client, now: now) {
+            if !client.unit.isLogin, answerLocally(client, now: now) {
                 advance(client, now: now)
             } else {
                 route(client, now: now)
@@ -90,7 +90,6 @@ extension Pooler {
             let isTooOld = isTooOld(server, now: now)
             let isUnused = idleTimeout > .zero && now - server.idleSince >= idleTimeout
             guard isTooOld || isUnused else { continue }
-            pool.removeIdle(server)
             close(server, isTooOld ? .lifetime : .idleTimeout)
         }
         if pool.total == 0 && pool.waitingCount == 0 { pools[pool.key] = nil }
@@ -104,6 +103,7 @@ extension Pooler {
             counters.logins.count(.timeout)
             refuse(client, "57014", "canceling authentication due to timeout")
         case .ready:
+            if client.replication != nil { return }
             expireWork(of: client, now: now)
             // One that stops in the middle of a message keeps its server waiting.
             let isAmidMessage = client.passing > 0 && !client.isReadingPaused
@@ -195,7 +195,6 @@ extension Pooler {
                 server.hasOpened, server.key.node != primary, server.isInRecovery == false
             else { continue }
             let client = server.client
-            pools[server.key]?.removeIdle(server)
             server.client = nil
             close(server, .topology)
             if let client {

@@ -27,6 +27,8 @@ package final class Pooler {
     }
 
     let shard: ShardID
+    /// Of this process.
+    let shardCount: Int
     let ledger: any ServerLedger
     let hashing: ByteHash
     /// The hash of the name that the unnamed statement has.
@@ -41,6 +43,8 @@ package final class Pooler {
     private(set) var timesWork: Bool
     var rules: LoginRules
     var topology: Topology
+    /// The other martlets, which a cancel key may mean.
+    package var peers = Peers()
     /// For choices; secrets come from `secrets`.
     var random: SplitMix64
     var secrets: SecretBytes
@@ -67,15 +71,18 @@ package final class Pooler {
     package internal(set) var counters = ShardCounters()
     package internal(set) var demand: ReadDemand
     var lastHousekeeping = Instant(0)
+    /// When positions were last asked for.
+    var positionsWantedAt = Instant(0)
     var catalogueVersion = 0
     /// Counts what touched the temporary objects of any session.
     var temporaryVersion = 0
 
     package init(
-        shard: ShardID, policy: ProxyPolicy, rules: LoginRules, topology: Topology,
+        shard: ShardID, of shardCount: Int = 1, policy: ProxyPolicy, rules: LoginRules, topology: Topology,
         ledger: any ServerLedger, randomSeed: UInt64, now: Instant
     ) {
         self.shard = shard
+        self.shardCount = shardCount
         self.policy = policy
         timesWork = policy.timesWork
         self.rules = rules

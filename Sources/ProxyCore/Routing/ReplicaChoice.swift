@@ -16,6 +16,8 @@ package enum RouteVerdict: Equatable, Sendable {
 package enum HoldReason: String, Equatable, Sendable {
     case noPrimary
     case noReplica
+    /// The primary has as many servers as it may have, none of them idle.
+    case nodeFull
     /// A replica that has what the session must see, or the sample that says so.
     case position
 
@@ -31,6 +33,11 @@ package enum HoldReason: String, Equatable, Sendable {
             (
                 "57P03", "no replica is available for reading at the moment",
                 "Every replica is down, excluded or lags too far behind."
+            )
+        case .nodeFull:
+            (
+                "53300", "no server connection became free in time",
+                "Raise pools.servers_per_node, or use fewer servers."
             )
         case .position:
             (

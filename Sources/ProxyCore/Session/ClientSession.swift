@@ -65,7 +65,12 @@ package final class ClientSession {
     package var places: [ClientGroup] = []
     package var route = Route.auto
     package var consistency = Consistency.session
-    package var cancelSecret: UInt32 = 0
+    /// What must be known to cancel what it does.
+    package var cancelSecret: [UInt8] = []
+    /// Its startup packet, where it asked for replication.
+    package var replication: StartupMessage?
+    /// Where it then is in what it sends.
+    package var boundary = MessageBoundary()
 
     // What its session holds.
     package var startup = ParameterSet.empty
@@ -183,20 +188,20 @@ package final class ClientSession {
 
     /// Whether its server stays with it when a unit ends.
     package var keepsServer: Bool {
-        poolPolicy.mode == .session || !pins.isEmpty || login?.isReplication == true
+        poolPolicy.mode == .session || !pins.isEmpty
     }
 
     /// What only a login needs; gone once the client is in.
     package final class Login {
         package var exchange: AuthenticationExchange?
-        package var parameters: [String: String] = [:]
+        /// Of protocol 3, as agreed.
+        package var minorVersion: UInt16 = 0
         package var requestsSeen: Set<Int32> = []
         /// TLS began with its first byte, without a request (PostgreSQL 17's `sslnegotiation`).
         package var isDirect = false
         package var isHandshaking = false
         /// What TLS says of the connection; nil where it is not encrypted.
         package var encryption: Encryption?
-        package var isReplication = false
 
         package init() {}
     }
@@ -211,6 +216,7 @@ package enum Pin: String, Hashable, Sendable, CaseIterable {
     case preparedStatement = "prepared statement (SQL)"
     case sessionAuthorization = "session authorization"
     case opaque = "state that cannot be known"
+    case replication = "replication"
 }
 
 /// What all sessions of one database share on a shard.

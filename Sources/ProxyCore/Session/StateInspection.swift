@@ -121,7 +121,7 @@ package enum StateInspection {
         case .listen: return effects.contains(.listen)
         case .preparedStatement: return effects.contains(.sqlPrepare)
         case .sessionAuthorization: return effects.contains(.role)
-        case .opaque: return false
+        case .opaque, .replication: return false
         }
     }
 

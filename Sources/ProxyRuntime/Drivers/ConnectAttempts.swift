@@ -9,7 +9,8 @@ package import ProxyCore
 ///         └─────────────────────────────────────────▶
 ///
 /// Addresses are tried in the resolver's order until one accepts. As in libpq, `prefer` connects
-/// again without TLS where the handshake fails. Of the answer to the request exactly one byte is
+/// again without TLS where the handshake fails; other martlets are always connected to in that way.
+/// Of the answer to the request exactly one byte is
 /// read: whatever somebody puts behind it is taken for TLS, and fails (CVE-2021-23222).
 package struct ConnectAttempts {
     /// How far a connection has come.
@@ -29,6 +30,8 @@ package struct ConnectAttempts {
 
     private struct Attempt {
         let host: String
+        let mode: ServerSSLMode
+        let isPeer: Bool
         var addresses: [SocketAddress] = []
         var remaining: ArraySlice<SocketAddress> = []
         var phase = Phase.connecting
@@ -46,8 +49,9 @@ package struct ConnectAttempts {
     package init(_ tls: ShardTLS) { self.tls = tls }
 
     /// Somebody wants a connection; its addresses are being looked up.
-    package mutating func begin(_ id: ConnectionID, host: String) {
-        attempts[id] = Attempt(host: host)
+    package mutating func begin(_ id: ConnectionID, host: String, isPeer: Bool = false) {
+        attempts[id] = Attempt(
+            host: host, mode: isPeer ? .prefer : tls.serverMode, isPeer: isPeer)
     }
 
     /// Its addresses are known: `next`.
@@ -109,7 +113,7 @@ package struct ConnectAttempts {
         _ id: ConnectionID, _ attempt: Attempt, _ socket: Socket
     ) -> Progress {
         // As in libpq, a socket of this machine needs no encryption.
-        guard tls.serverMode.asks, !attempt.isPlain, !attempt.host.hasPrefix("/") else {
+        guard attempt.mode.asks, !attempt.isPlain, !attempt.host.hasPrefix("/") else {
             return .connected(nil)
         }
         // Eight bytes always fit into the buffer of a new socket.
@@ -134,7 +138,8 @@ package struct ConnectAttempts {
         switch answer {
         case UInt8(ascii: "S"):
             do throws(TLSFault) {
-                let session = try tls.sessionOfServer(host: attempt.host)
+                let session = try attempt.isPeer
+                    ? tls.sessionOfPeer() : tls.sessionOfServer(host: attempt.host)
                 session.begin(on: socket)
                 attempts[id]?.phase = .handshaking(session)
                 // What came along with the answer makes no edge of its own.
@@ -142,7 +147,7 @@ package struct ConnectAttempts {
             } catch {
                 return .failed("TLS: \(error)")
             }
-        case UInt8(ascii: "N") where tls.serverMode.acceptsPlain:
+        case UInt8(ascii: "N") where attempt.mode.acceptsPlain:
             return .connected(nil)
         case UInt8(ascii: "N"):
             return .failed("the server does not support SSL, but SSL was required")
@@ -174,11 +179,11 @@ package struct ConnectAttempts {
     }
 
     private mutating func retryPlain(_ id: ConnectionID, _ reason: String) -> Progress {
-        guard tls.serverMode == .prefer, let addresses = attempts[id]?.addresses else {
+        guard let attempt = attempts[id], attempt.mode == .prefer else {
             return .failed("TLS: \(reason)")
         }
         attempts[id]?.isPlain = true
-        resolved(id, addresses)
+        resolved(id, attempt.addresses)
         return .failedHere
     }
 

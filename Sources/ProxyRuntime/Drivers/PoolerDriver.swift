@@ -269,9 +269,7 @@ package final class PoolerDriver: ShardHandler {
             // An error is found by reading.
             return table.remove(.writable, of: id)
         }
-        pooler.withOutput(of: id) { bytes in
-            bytes.isEmpty ? 0 : send(bytes, to: id)
-        }
+        pooler.withOutput(of: id) { $0.isEmpty ? 0 : send($0, to: id) }
         guard table.hasWaiters(id),
             pooler.outputCount(of: id) <= pendingOutputLimit / 2
         else { return }
@@ -316,12 +314,14 @@ package final class PoolerDriver: ShardHandler {
         case .startTLS(let id, let received): startTLS(id, received)
         case .deliverCancel(let server, let name, let port, let packet):
             deliverCancel(.init(server: server, host: name, port: port, packet: packet), now: now)
+        case .askPeer(let peer, let packet): ask(peer, packet, now: now)
         case .lookUpSecret(let id, let user, let newerThan):
             let mailbox = entrances[shard.index].mailbox
             host.lookUpSecret(user, newerThan) { mailbox.post(.secret($0, id)) }
         case .needCatalogue(let database): host.needCatalogue(database)
         case .catalogueStale(let database): host.catalogueStale(database)
         case .doubt(let node): host.doubt(node)
+        case .wantPositions: host.wantPositions()
         case .post(let other, let message):
             post(message, to: other)
         case .broadcast(let message):
@@ -577,6 +577,12 @@ package final class PoolerDriver: ShardHandler {
         while let (id, cancel) = side.beginCancel(now: now) {
             resolve(id, host: cancel.host, port: cancel.port)
         }
+    }
+
+    /// Where there are too many such requests this one is dropped.
+    private func ask(_ peer: Peers.Address, _ packet: [UInt8], now: Instant) {
+        guard let id = side.askPeer(host: peer.host, packet: packet, now: now) else { return }
+        resolve(id, host: peer.host, port: peer.port)
     }
 
     private func sideReady(_ id: ConnectionID, _ readiness: SocketReadiness, now: Instant) {

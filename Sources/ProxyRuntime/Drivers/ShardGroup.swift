@@ -40,7 +40,7 @@ package final class ShardGroup: Sendable {
         for index in 0..<count {
             let id = ShardID(index)
             let core = Pooler(
-                shard: id, policy: policy, rules: rules, topology: topology, ledger: ledger,
+                shard: id, of: count, policy: policy, rules: rules, topology: topology, ledger: ledger,
                 randomSeed: randomSeed &+ UInt64(index), now: MonotonicClock.now)
             shards.append(
                 try PoolerShard(id: id, mailbox: entrances[index].mailbox) { epoll in
@@ -95,6 +95,10 @@ package final class ShardGroup: Sendable {
 
     package func reconfigure(_ policy: ProxyPolicy, rules: LoginRules) {
         entrances.forEach { $0.mailbox.post(.reconfigured(policy, rules)) }
+    }
+
+    package func publish(_ peers: Peers) {
+        perform { core, _ in core.peers = peers }
     }
 
     package func publish(_ catalogue: Catalogue?, database: String) {

@@ -3,19 +3,28 @@
 internal import DequeModule
 package import ProxyCore
 
-/// Sockets of a shard that its core does not know (any more): farewells and cancel requests.
+/// Sockets of a shard that its core does not know (any more): farewells, cancel requests, and those
+/// that are passed on to other martlets.
 ///
-/// Both do the same: send what there is to send, then read until the peer closes or a deadline
+/// All do the same: send what there is to send, then read until the peer closes or a deadline
 /// passes. A *farewell* is a client that must get its last message: closing a socket with unread
 /// input would reset the connection, and the reset can overtake the message, so the writing side is
 /// shut and the client is given a moment to leave. A *cancel request* is a connection of its own that
-/// PostgreSQL closes when it has acted on it.
+/// PostgreSQL closes when it has acted on it; so does another martlet. Those to other martlets have a
+/// limit of their own, because strangers can bring them about.
 package struct SideConnections {
+    private enum Purpose: Equatable {
+        case farewell
+        /// Cancels the query of this server.
+        case cancel(ConnectionID)
+        /// Passes a cancel request on.
+        case peer
+    }
+
     private struct Entry {
         var channel: Channel
         var unsent: ArraySlice<UInt8>
-        /// The server whose query is cancelled; nil for a farewell.
-        var cancels: ConnectionID?
+        var purpose: Purpose
         /// Bytes of a farewell that were read and dropped.
         var dropped = 0
     }
@@ -39,10 +48,12 @@ package struct SideConnections {
     /// Oldest first; each kind lives equally long, so the front is the next to expire.
     private var farewellDeadlines: Deque<(id: ConnectionID, at: Instant)> = []
     private var cancelDeadlines: Deque<(id: ConnectionID, at: Instant)> = []
+    private var peerDeadlines: Deque<(id: ConnectionID, at: Instant)> = []
     private var attempts: ConnectAttempts
     private var unsentBytes = 0
     private var lastToken: UInt32 = 0
     private var cancelCount = 0
+    private var peerCount = 0
     private var waitingCancels: Deque<Cancel> = []
 
     /// Time that a client has to read its last message.
@@ -50,6 +61,9 @@ package struct SideConnections {
     package static let cancelTime = Instant.Span.seconds(10)
     /// Cancel requests under way at a time.
     package static let maximumCancels = 64
+    package static let peerTime = Instant.Span.seconds(3)
+    /// Requests that are being passed on at a time; one more is dropped.
+    package static let maximumPeers = 32
     private static let maximumWaiting = 4096
     /// Bytes kept for all farewells of the shard; beyond that sockets are closed as they are.
     private static let maximumUnsent = 64 << 20
@@ -62,10 +76,7 @@ package struct SideConnections {
     package var count: Int { entries.count }
 
     package var nextDeadline: Instant? {
-        switch (farewellDeadlines.first?.at, cancelDeadlines.first?.at) {
-        case (let a?, let b?): min(a, b)
-        case (let a, let b): a ?? b
-        }
+        [farewellDeadlines, cancelDeadlines, peerDeadlines].compactMap { $0.first?.at }.min()
     }
 
     // MARK: Farewells
@@ -77,7 +88,7 @@ package struct SideConnections {
         guard unsentBytes + unsent.count <= Self.maximumUnsent else { return channel.close() }
         unsentBytes += unsent.count
         if unsent.isEmpty && !channel.hasUnsent { channel.shutDownWriting() }
-        entries[id] = Entry(channel: channel, unsent: unsent[...])
+        entries[id] = Entry(channel: channel, unsent: unsent[...], purpose: .farewell)
         farewellDeadlines.append((id, now + Self.farewellTime))
     }
 
@@ -96,15 +107,32 @@ package struct SideConnections {
             return nil
         }
         cancelCount += 1
+        let id = begin(.cancel(cancel.server), cancel.packet)
+        attempts.begin(id, host: cancel.host)
+        cancelDeadlines.append((id, now + Self.cancelTime))
+        return (id, cancel)
+    }
+
+    /// The id of a socket to be, by which another martlet is asked to cancel; then `resolved`. Nil
+    /// when so many are being asked that this one will not be.
+    package mutating func askPeer(
+        host: String, packet: [UInt8], now: Instant
+    ) -> ConnectionID? {
+        guard peerCount < Self.maximumPeers else { return nil }
+        peerCount += 1
+        let id = begin(.peer, packet)
+        attempts.begin(id, host: host, isPeer: true)
+        peerDeadlines.append((id, now + Self.peerTime))
+        return id
+    }
+
+    private mutating func begin(_ purpose: Purpose, _ packet: [UInt8]) -> ConnectionID {
         lastToken &+= 1
         // A slot that no table reaches and that is not the loop's own.
         let id = ConnectionID(slot: .max - 1, generation: lastToken)
-        entries[id] = Entry(
-            channel: Channel(.none), unsent: cancel.packet[...], cancels: cancel.server)
-        attempts.begin(id, host: cancel.host)
-        unsentBytes += cancel.packet.count
-        cancelDeadlines.append((id, now + Self.cancelTime))
-        return (id, cancel)
+        entries[id] = Entry(channel: Channel(.none), unsent: packet[...], purpose: purpose)
+        unsentBytes += packet.count
+        return id
     }
 
     /// Connects a cancel request to the first of these addresses that answers.
@@ -149,6 +177,10 @@ package struct SideConnections {
             cancelDeadlines.removeFirst()
             if entries[first.id] != nil { return end(first.id) }
         }
+        while let first = peerDeadlines.first, entries[first.id] == nil || first.at <= now {
+            peerDeadlines.removeFirst()
+            if entries[first.id] != nil { return end(first.id) }
+        }
         return nil
     }
 
@@ -182,7 +214,7 @@ package struct SideConnections {
         }
         entry.unsent = entry.unsent.dropFirst(count)
         unsentBytes -= count
-        if entry.unsent.isEmpty && !entry.channel.hasUnsent && entry.cancels == nil {
+        if entry.unsent.isEmpty && !entry.channel.hasUnsent && entry.purpose == .farewell {
             entry.channel.shutDownWriting()
         }
         entries[id] = entry
@@ -213,8 +245,14 @@ package struct SideConnections {
         guard let entry = entries.removeValue(forKey: id) else { return .unchanged }
         entry.channel.close()
         unsentBytes -= entry.unsent.count
-        guard let server = entry.cancels else { return .unchanged }
-        cancelCount -= 1
-        return .cancelled(server)
+        switch entry.purpose {
+        case .farewell: return .unchanged
+        case .peer:
+            peerCount -= 1
+            return .unchanged
+        case .cancel(let server):
+            cancelCount -= 1
+            return .cancelled(server)
+        }
     }
 }

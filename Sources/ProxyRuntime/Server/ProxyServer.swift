@@ -35,6 +35,7 @@ package final class ProxyServer: Sendable {
     private let secrets: SecretStore
     private let catalogues: CatalogueStore
     private let shards: ShardGroup
+    private let peers: PeerDirectory
     private let http: HTTPEndpoint
     private let tls: TLSStore
     private let shardCount: Int
@@ -72,6 +73,9 @@ package final class ProxyServer: Sendable {
             policy: configuration.policy, seeds: configuration.seeds, account: account,
             client: PatroniClient(files: configuration.patroniTLS), queue: queue, logger: logger, seed: generator.next(), clock: clock,
             onChange: { outlet.server?.changed($0) })
+        peers = PeerDirectory(
+            names: configuration.peers, queue: queue, logger: logger,
+            onChange: { outlet.server?.shards.publish($0) })
         shardCount = configuration.shards > 0 ? configuration.shards : GrantedCores.count()
         self.log = log
         self.logger = logger
@@ -106,9 +110,10 @@ package final class ProxyServer: Sendable {
         driver.start()
         http.start()
         let listeners = state.withLock { $0.configuration.listeners }
+        var addresses: [SocketAddress] = []
         for listener in listeners {
             do {
-                try shards.listen(
+                addresses += try shards.listen(
                     ListenAddress(
                         host: listener.address.host, port: listener.address.port,
                         route: listener.route)
@@ -119,6 +124,7 @@ package final class ProxyServer: Sendable {
                 throw StartFailure(description: "listen \(listener.address): \(error)")
             }
         }
+        peers.start(listening: addresses)
         state.withLock { $0.isListening = true }
         logger.notice(
             "martlet \(version) serves",
@@ -155,6 +161,7 @@ package final class ProxyServer: Sendable {
             lookupFunction: configuration.lookupFunction,
             lifetime: configuration.policy.authentication.secretLifetime)
         catalogues.reconfigure(configuration.policy.routing)
+        peers.reconfigure(names: configuration.peers)
         driver.reconfigure(configuration.policy, seeds: configuration.seeds)
         shards.reconfigure(
             configuration.policy,
@@ -184,6 +191,7 @@ package final class ProxyServer: Sendable {
     package func stop() async {
         await shards.stop()
         driver.stop()
+        peers.stop()
         secrets.stop()
         catalogues.stop()
         http.stop()
@@ -240,6 +248,7 @@ package final class ProxyServer: Sendable {
             needCatalogue: { catalogues.need($0) },
             catalogueStale: { catalogues.stale($0) },
             doubt: { driver.doubt($0) },
+            wantPositions: { driver.wantPositions() },
             log: { _, event in
                 let topology = outlet.server?.state.withLock { $0.topology }
                 log.write(

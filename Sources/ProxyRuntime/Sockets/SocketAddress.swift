@@ -27,6 +27,30 @@ package struct SocketAddress: Sendable {
         return try? lookUp(host, port: port, flags: AI_NUMERICHOST).first
     }
 
+    /// The numeric addresses of this machine's interfaces, without brackets and zones.
+    package static func interfaces() -> Set<String> {
+        var list: UnsafeMutablePointer<ifaddrs>?
+        guard unsafe getifaddrs(&list) == 0 else { return [] }
+        defer { unsafe freeifaddrs(list) }
+        var hosts: Set<String> = []
+        var next = unsafe list
+        while let entry = unsafe next {
+            unsafe next = entry.pointee.ifa_next
+            guard let address = unsafe entry.pointee.ifa_addr else { continue }
+            let size: Int
+            switch unsafe Int32(address.pointee.sa_family) {
+            case AF_INET: size = MemoryLayout<sockaddr_in>.size
+            case AF_INET6: size = MemoryLayout<sockaddr_in6>.size
+            default: continue
+            }
+            let text = unsafe SocketAddress(
+                UnsafeRawBufferPointer(start: address, count: size)
+            ).host
+            if let text { hosts.insert(String(text.prefix { $0 != "%" })) }
+        }
+        return hosts
+    }
+
     /// `directory/.s.PGSQL.port`.
     package init(directory: String, port: UInt16) throws(SocketError) {
         try self.init(path: "\(directory)/.s.PGSQL.\(port)")
@@ -87,19 +111,23 @@ package struct SocketAddress: Sendable {
     /// As people write it: `10.0.0.1:5432`, `[::1]:5432`, `[local]`.
     package var text: String {
         guard family == AF_INET || family == AF_INET6 else { return "[local]" }
+        guard let host, let port else { return "unknown" }
+        return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+
+    /// Numeric and without brackets; nil for a path.
+    private var host: String? {
+        guard family == AF_INET || family == AF_INET6 else { return nil }
         var buffer = [CChar](repeating: 0, count: Int(NI_MAXHOST))
         let result = unsafe withAddress { address, length in
             unsafe getnameinfo(
                 address, length, &buffer, socklen_t(buffer.count), nil, 0, NI_NUMERICHOST)
         }
-        guard result == 0, let port else { return "unknown" }
+        guard result == 0 else { return nil }
         let host = String(
             decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         // IPv4 clients of a dual-stack listener.
-        if host.hasPrefix("::ffff:") && host.contains(".") {
-            return "\(host.dropFirst(7)):\(port)"
-        }
-        return family == AF_INET6 ? "[\(host)]:\(port)" : "\(host):\(port)"
+        return host.hasPrefix("::ffff:") && host.contains(".") ? String(host.dropFirst(7)) : host
     }
 
     func withAddress<T>(

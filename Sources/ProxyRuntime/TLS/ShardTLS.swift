@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ProxyConfiguration
 package import ProxyCore
 
 /// Makes the TLS sessions of one shard, which all share one buffer of records.
@@ -8,7 +9,16 @@ package final class ShardTLS {
     /// Made when the first session needs it: half a megabyte.
     private lazy var records = RecordBuffer()
 
+    private var peerContext: TLSContext?
+
     package init(_ store: TLSStore) { self.store = store }
+
+    private func peers() throws(TLSFault) -> TLSContext {
+        if let peerContext { return peerContext }
+        let context = try TLSContext(forServers: ServerTLSSettings())
+        peerContext = context
+        return context
+    }
 
     /// How servers are connected to.
     package var serverMode: ServerSSLMode { store.serverMode }
@@ -23,6 +33,11 @@ package final class ShardTLS {
     package func sessionOfServer(host: String) throws(TLSFault) -> TLSSession {
         guard let context = store.serverContext else { throw TLSFault("TLS is not set up") }
         return try TLSSession(context, records: records, host: host)
+    }
+
+    /// For another martlet that agreed to it; who it is, is not verified.
+    package func sessionOfPeer() throws(TLSFault) -> TLSSession {
+        try TLSSession(try peers(), records: records)
     }
 
     /// Takes over a session of another shard.

@@ -11,6 +11,7 @@ import struct
 from .endpoint import DATABASE, PASSWORD, USER
 
 PROTOCOL_3_0 = 196608
+PROTOCOL_3_2 = 196610
 
 
 def message(kind, body=b""):
@@ -137,9 +138,10 @@ class Wire:
         self.send(*parts)
         return self.ready()
 
-    def login(self, user=USER, password=PASSWORD, database=DATABASE, **parameters):
+    def login(self, user=USER, password=PASSWORD, database=DATABASE, version=PROTOCOL_3_0,
+              **parameters):
         """Start-up and SCRAM-SHA-256; all messages that came before ReadyForQuery."""
-        self.send(startup({"user": user, "database": database, **parameters}))
+        self.send(startup({"user": user, "database": database, **parameters}, version))
         messages = self.authenticate(password)
         assert messages[-1][0] == b"Z", error(messages)
         for kind, body in messages:

@@ -27,7 +27,7 @@ struct ClientEncryptionTests {
         var policy = ProxyPolicy()
         policy.authentication.encryption.mode = mode
         return Pooler(
-            shard: ShardID(0), policy: policy,
+            shard: ShardID(0), of: 2, policy: policy,
             rules: LoginRules(
                 policy: policy.authentication, processKey: [UInt8](repeating: 7, count: 32)),
             topology: Topology(), ledger: Ledger(), randomSeed: 1, now: start)
@@ -150,7 +150,8 @@ struct ClientEncryptionTests {
         let id = pooler.accepted(peer: "p", listener: nil, now: start)
         send([0, 0, 0, 16, 0x04, 0xd2, 0x16, 0x2e] + [UInt8](repeating: 1, count: 8), pooler, id)
         #expect(output(pooler, id).isEmpty)
-        let request = ShardMessage.cancel(processID: 0x0101_0101, secret: [1, 1, 1, 1])
+        let request = ShardMessage.cancel(
+            BackendKeyData(processID: 0x0101_0101, secret: [1, 1, 1, 1]))
         #expect(effects(pooler) == [.post(ShardID(1), request), .close(id)])
         #expect(pooler.counters.logins[.encryptionRefused] == 0)
     }

@@ -12,6 +12,8 @@ final class ModelServer {
     let name: String
     let processID: Int
 
+    /// Its startup packet.
+    private(set) var startup: [UInt8] = []
     /// Messages in the order of their arrival.
     private(set) var heard: [Message] = []
     /// Bytes on their way to martlet.
@@ -80,8 +82,15 @@ final class ModelServer {
         guard input.count >= 4 else { return }
         let length = input[..<4].reduce(0) { $0 << 8 | Int($1) }
         guard input.count >= length else { return }
+        startup = Array(input[..<length])
         input.removeFirst(length)
         isStarted = true
+        if let refusal = node.refusal {
+            say(refusal)
+            isDying = true
+            return
+        }
+        if isMute { return }
         say(Message("R", Message.int32(0)))
         toldStandby = node.isStandby
         let standby = toldStandby ? "on" : "off"
@@ -136,6 +145,10 @@ final class ModelServer {
         case "S":
             skipsUntilSync = false
             finish()
+        case "F":
+            // Whatever is called gives NULL.
+            say(Message("V", Message.int32(-1)))
+            finish()
         case "X": isDying = true
         case "H", "d", "c", "f": break
         default: fail("08P01", "invalid frontend message type")
@@ -163,7 +176,7 @@ final class ModelServer {
 
     func rollBack() {
         written.removeAll()
-        if let settingsBefore { settings = settingsBefore }
+        if let settingsBefore { restore(settingsBefore) }
         settingsBefore = nil
     }
 
@@ -340,6 +353,8 @@ final class ModelNode {
     var isStandby: Bool
     var journal: [String] = []
     var refusesBegin = false
+    /// Whoever logs in gets this instead.
+    var refusal: Message?
 
     init(_ name: String, isStandby: Bool) {
         self.name = name

@@ -34,10 +34,18 @@ final class World {
     private(set) var servers: [ModelServer] = []
     private(set) var clients: [PlayedClient] = []
     private(set) var cancels: [ConnectionID] = []
+    /// Cancel requests that were passed on, and to whom.
+    private(set) var asked: [(peer: Peers.Address, packet: [UInt8])] = []
     private(set) var log: [LogEvent] = []
+    /// How often newer log positions were asked for.
+    private(set) var positionsWanted = 0
     var trace = Trace()
     /// Cancel requests stay on their way until `deliverCancels`.
     var holdsCancels = false
+    /// New servers say nothing of their own accord.
+    var mutesServers = false
+    /// Looks at the pooler after each piece that it got.
+    var inspect: () -> Void = {}
     private var pendingCancels: [(ConnectionID, ModelServer?)] = []
     private var sockets: [Socket] = []
     private var lastSender: PlayedClient?
@@ -54,19 +62,22 @@ final class World {
 
     /// A client that has logged in.
     func client(
-        user: String = "app", database: String = "shop", settings: [String] = []
+        user: String = "app", database: String = "shop", settings: [String] = [],
+        minor: Int = 0
     ) -> PlayedClient {
         let client = connect()
         let wasOn = trace.isOn
         trace.isOn = false
-        client.send(bytes: Self.startupPacket(["user", user, "database", database] + settings))
+        client.send(
+            bytes: Self.startupPacket(
+                ["user", user, "database", database] + settings, minor: minor))
         client.key = client.messages().first { $0.kind == "K" }?.body ?? []
         trace.isOn = wasOn
         return client
     }
 
-    static func startupPacket(_ pairs: [String]) -> [UInt8] {
-        let body = Message.int32(196_608) + pairs.flatMap { Array($0.utf8) + [0] } + [0]
+    static func startupPacket(_ pairs: [String], minor: Int = 0) -> [UInt8] {
+        let body = Message.int32(196_608 + minor) + pairs.flatMap { Array($0.utf8) + [0] } + [0]
         return Message.int32(body.count + 4) + body
     }
 
@@ -93,7 +104,8 @@ final class World {
 
     /// Asks on a connection of its own to cancel what a client does.
     func requestCancel(of client: PlayedClient) {
-        connect().send(bytes: Message.int32(16) + Message.int32(80_877_102) + client.key)
+        connect().send(
+            bytes: Message.int32(8 + client.key.count) + Message.int32(80_877_102) + client.key)
         run()
     }
 
@@ -101,6 +113,13 @@ final class World {
         run()
         drop(client.id, reason: "the client closed the connection")
         run()
+    }
+
+    /// Lets go of the clients, which keep their world alive.
+    func disband() {
+        clients.removeAll()
+        sockets.removeAll()
+        lastSender = nil
     }
 
     // MARK: Servers
@@ -139,6 +158,7 @@ final class World {
         let count = servers.count { $0.node === node }
         let server = ModelServer(
             node: node, name: "\(host)\(count + 1)", processID: servers.count + 1)
+        server.isMute = mutesServers
         servers.append(server)
         trace.begin(server: server.name)
         sockets.append(Socket(id: id, end: .server(server)))
@@ -228,6 +248,7 @@ final class World {
         let piece = Array(sockets[index].inbox.prefix(count))
         sockets[index].inbox.removeFirst(count)
         feed(piece, from: sockets[index].id)
+        inspect()
         return true
     }
 
@@ -321,7 +342,9 @@ final class World {
         case .pauseReading(let id): setPaused(id, true)
         case .resumeReading(let id): setPaused(id, false)
         case .deliverCancel(let id, _, _, let packet): cancel(id, packet)
+        case .askPeer(let peer, let packet): asked.append((peer, packet))
         case .log(let event): log.append(event)
+        case .wantPositions: positionsWanted += 1
         case .lookUpSecret, .needCatalogue, .catalogueStale, .doubt, .post, .broadcast, .transfer,
             .startTLS:
             break

@@ -21,13 +21,15 @@ struct ConnectAttemptsTests {
         address = try #require(SocketAddress.local(of: listener.descriptor))
     }
 
-    private func attempts(_ mode: ServerSSLMode, host: String = "db") throws -> ConnectAttempts {
+    private func attempts(
+        _ mode: ServerSSLMode, host: String = "db", isPeer: Bool = false
+    ) throws -> ConnectAttempts {
         var settings = TLSStore.Settings()
         settings.server.mode = mode
         let store = try TLSStore(
             settings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         var attempts = ConnectAttempts(ShardTLS(store))
-        attempts.begin(id, host: host)
+        attempts.begin(id, host: host, isPeer: isPeer)
         attempts.resolved(id, [address])
         return attempts
     }
@@ -121,6 +123,17 @@ struct ConnectAttemptsTests {
         socket.close()
         let second = try connect(&attempts)
         #expect(isPlain(advance(&attempts, second)))
+    }
+
+    @Test(arguments: [ServerSSLMode.disable, .require])
+    func `another martlet is asked for TLS and need not have it`(mode: ServerSSLMode) throws {
+        var attempts = try attempts(mode, isPeer: true)
+        let socket = try connect(&attempts)
+        step(&attempts, socket)
+        let peer = accept()
+        #expect(peer.receive(8) == request)
+        #expect(peer.send(Array("N".utf8)))
+        #expect(isPlain(advance(&attempts, socket)))
     }
 
     @Test func `an answer that is none ends it`() throws {

@@ -158,6 +158,25 @@ import Testing
         await end(group)
     }
 
+    @Test func `a cancel request is passed on to another martlet in TLS`() async throws {
+        let (group, address) = try start()
+        // Whatever its certificate says.
+        let peer = Peers.Address(host: "127.0.0.1", port: server.port)
+        group.publish(Peers(found: [peer]) { _ in false })
+        var canceller = try Peer(connectingTo: address)
+        try #require(try canceller.secure(trusting, host: "localhost"))
+        let secret = [UInt8](repeating: 9, count: 32)
+        #expect(
+            canceller.send(
+                Wire.int32(44) + Wire.int32(80_877_102) + Wire.int32(5) + secret))
+        #expect(canceller.hasEnded)
+        canceller.close()
+        let expected = Wire.int32(80_877_102) + [0x80, 0, 0, 5] + secret
+        while !server.packets.contains(expected) { await Task.yield() }
+        #expect(server.securedCount == 1)
+        await end(group)
+    }
+
     @Test func `a farewell is encrypted, too`() async throws {
         let (group, address) = try start()
         let (peer, _) = try logIn(address)

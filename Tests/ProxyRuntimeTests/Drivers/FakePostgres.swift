@@ -34,6 +34,7 @@ final class FakePostgres: Sendable {
     let port: UInt16
     private let acceptor = Mutex<Acceptor?>(nil)
     private let startups = Mutex<[[UInt8]]>([])
+    private let secured = Mutex(0)
     private let tls: TLSContext?
 
     /// - Parameter tls: what it says yes to requests for TLS with; nil says no.
@@ -65,6 +66,9 @@ final class FakePostgres: Sendable {
     /// The first packet of each connection, without its length.
     var packets: [[UInt8]] { startups.withLock { $0 } }
 
+    /// Connections that came to speak TLS.
+    var securedCount: Int { secured.withLock { $0 } }
+
     /// A cluster of this server alone.
     var topology: Topology {
         var node = Topology.Node(
@@ -86,6 +90,7 @@ final class FakePostgres: Sendable {
         if packet == Self.sslRequest {
             guard let tls else { return }
             guard peer.send(Array("S".utf8)), (try? peer.secure(tls)) == true else { return }
+            secured.withLock { $0 += 1 }
             packet = receivePacket(peer)
         }
         guard !packet.isEmpty else { return }

@@ -134,4 +134,23 @@ struct SideConnectionsTests {
         let deadline = start + SideConnections.cancelTime
         #expect(side.expireNext(now: deadline) == .cancelled(.init(slot: 1, generation: 0)))
     }
+
+    @Test func `other martlets are asked as far as the limit, for a while`() throws {
+        var side = SideConnections(ShardTLS(TLSStore()))
+        var tokens: [ConnectionID] = []
+        while let token = side.askPeer(host: "h", packet: [1, 2], now: start) {
+            tokens.append(token)
+        }
+        #expect(tokens.count == SideConnections.maximumPeers)
+        // They take no place of those who cancel what servers do.
+        _ = try begin(&side, of: ConnectionID(slot: 9, generation: 9), packet: [1])
+        let failure = Resolver.Answer.failure(.unresolvable(host: "h", reason: "no"))
+        #expect(side.resolved(tokens[0], failure, epoll: epoll) == .unchanged)
+        let freed = side.askPeer(host: "h", packet: [1], now: start)
+        #expect(freed != nil)
+        let deadline = start + SideConnections.peerTime
+        #expect(side.nextDeadline == deadline)
+        while let outcome = side.expireNext(now: deadline) { #expect(outcome == .unchanged) }
+        #expect(side.count == 1)
+    }
 }
