@@ -259,6 +259,22 @@ private let account = ControlAccount(user: "u", password: nil, database: "d")
         store.stop()
     }
 
+    @Test func `more roles than can be asked for at once wait for their turn`() async {
+        let oracle = Oracle()
+        store.topologyChanged(oracle.topology())
+        await withTaskGroup(of: Bool.self) { group in
+            for index in 0..<500 { group.addTask { await secret("role\(index)") == "secret-1" } }
+            for await isRight in group { #expect(isRight) }
+        }
+        #expect(oracle.statements.count == 500)
+        store.topologyChanged(Topology())
+        await withTaskGroup(of: Bool.self) { group in
+            for index in 0..<500 { group.addTask { await secret("other\(index)") == nil } }
+            for await isRight in group { #expect(isRight) }
+        }
+        store.stop()
+    }
+
     @Test func `without the right to read the table the function is asked`() async {
         let oracle = Oracle()
         oracle.hidesTable()
