@@ -169,13 +169,20 @@ def test_query_timeout_in_a_pipeline_and_in_a_transaction(start_martlet):
 
 def test_query_timeout_of_a_copy_that_never_ends(start_martlet):
     endpoint = start_martlet({"clients": {"query_timeout": "500ms"}})
-    with Wire(endpoint.port) as wire:
-        wire.login()
-        wire.send(query("COPY journal (client) FROM STDIN"))
-        wire.until(b"G")
-        wire.send(message(b"d", b"1\n"))
-        assert error(wire.ready())["C"] == "57014"
-        assert not error(wire.ask(query("SELECT 1")))
+    statement = "COPY journal (client) FROM STDIN"
+    for start in ([query(statement)], [parse(statement), bind(), execute(), SYNC]):
+        with Wire(endpoint.port) as wire:
+            wire.login()
+            wire.send(*start)
+            wire.until(b"G")
+            wire.send(message(b"d", b"1\n"))
+            found = error(wire.until(b"E"))
+            assert (found["C"], found["M"]) == (
+                "57014", "canceling statement due to query timeout")
+            # It had not heard of that yet.
+            wire.send(message(b"d", b"2\n"), message(b"c"), *([] if len(start) == 1 else [SYNC]))
+            assert wire.ready()[-1] == (b"Z", b"I")
+            assert not error(wire.ask(query("SELECT 1")))
 
 
 def test_transaction_timeout(cluster, start_martlet):
