@@ -84,7 +84,12 @@ package final class SecretStore: @unchecked Sendable {
     package func lookUp(
         _ user: String, newerThan: Instant = Instant(0), _ completion: @escaping Completion
     ) {
-        queue.async { self.find(user, newerThan, completion) }
+        queue.async {
+            // Nothing older than the lifetime, counted from now and not from when it is found out.
+            let now = self.clock().nanoseconds
+            let oldest = Instant(now - min(self.lifetime.nanoseconds, now))
+            self.find(user, max(newerThan, oldest), completion)
+        }
     }
 
     package func topologyChanged(_ topology: Topology) {
@@ -109,9 +114,6 @@ package final class SecretStore: @unchecked Sendable {
 
     private func find(_ user: String, _ newerThan: Instant, _ completion: @escaping Completion) {
         let now = clock()
-        // Nothing older than the lifetime, wherever it comes from.
-        let oldest = Instant(now.nanoseconds - min(lifetime.nanoseconds, now.nanoseconds))
-        let newerThan = max(newerThan, oldest)
         if let entry = entries[user], entry.fetchedAt >= newerThan, isFresh(entry, now) {
             entries[user]?.usedAt = now
             return completion(entry.answer)
@@ -304,7 +306,7 @@ package final class SecretStore: @unchecked Sendable {
 
     /// Counted from the question, not from the answer, it is never too late.
     private static func end(of seconds: String, askedAt: Instant) -> Instant {
-        // What cannot be read is over; what is too long to count is over after everybody.
+        // What cannot be read is over; thirty years are for ever.
         guard let seconds = Double(seconds), seconds > 0 else { return Instant(0) }
         return askedAt + .milliseconds(UInt64(min(seconds, 1e9) * 1000))
     }
