@@ -166,6 +166,12 @@ extension Pooler {
         } else {
             server.applied = client.settings
         }
+        settingsApplied(client, on: server, now: now)
+    }
+
+    /// The server has the session's settings.
+    func settingsApplied(_ client: ClientSession, on server: ServerConnection, now: Instant) {
+        if prepareStatements(client, on: server) { return }
         start(client, on: server, now: now)
     }
 

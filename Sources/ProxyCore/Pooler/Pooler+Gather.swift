@@ -165,7 +165,13 @@ extension Pooler {
         if client.unit.gathered == 0 && statement.statementCount == 1
             && (statement.control != .none || statement.command != .none) {
             client.unit.single = UnitOfWork.SingleStatement(
-                text: text, control: statement.control, command: statement.command)
+                text: text, control: statement.control, command: statement.command,
+                classification: statement)
+            if case .execute(let name) = statement.command {
+                let bytes = client.unread.copy(text)
+                client.unit.executedName = String(
+                    decoding: SettingText.identifier(bytes.span, name), as: UTF8.self)
+            }
         }
         client.unit.add(statement, shape: shape)
         client.unit.executes = true
@@ -213,7 +219,7 @@ extension Pooler {
         // One that this unit defines has been added with its Parse.
         if client.unit.parsedNames.contains(hash) { return }
         guard let text = client.statements.find(name, hash: hash) else {
-            client.unit.usesStatement = true
+            addSQL(statement: name, to: client)
             return
         }
         if text.catalogueVersion != client.database.catalogueVersion {
@@ -223,6 +229,24 @@ extension Pooler {
             text.catalogueVersion = client.database.catalogueVersion
         }
         client.unit.add(text.classification, shape: text.shape)
+        // Its EXECUTE may mean another statement by now.
+        if text.classification.effects.contains(.sqlExecute),
+            text.meaning.sqlVersion != client.sqlVersion {
+            client.unit.destination = .primary
+        }
+    }
+
+    /// A statement that was prepared by SQL can be bound and described as well.
+    private func addSQL(statement name: RawSpan, to client: ClientSession) {
+        client.unit.usesStatement = true
+        guard !client.sqlStatements.isEmpty,
+            let prepared = client.sqlStatements[
+                String(decoding: name.copy(0..<name.byteCount), as: UTF8.self)]
+        else { return }
+        var needs = prepared.classification
+        needs.effects = prepared.effects.union(.sqlExecute)
+        needs.command = .none
+        client.unit.add(needs, shape: 0)
     }
 
     private func lookAtFlush(_ client: ClientSession) -> Gathered {
@@ -237,13 +261,14 @@ extension Pooler {
     func classify(
         _ text: RawSpan, for client: ClientSession
     ) -> (Classification, shape: UInt64) {
-        let statement = classifier.classify(
+        var statement = classifier.classify(
             text, catalogue: client.database.catalogue,
             standardConformingStrings: client.reported["standard_conforming_strings"] != "off",
             encodingIsSafe: ClientEncoding.isSafe(client.reported["client_encoding"]))
         if !statement.effects.isDisjoint(with: [.settings, .opaque]) {
             CustomNames.collect(from: text, into: &client.customNames)
         }
+        resolve(&statement, text, client)
         return (statement, classifier.shapeHash(text))
     }
 

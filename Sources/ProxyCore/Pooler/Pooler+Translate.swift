@@ -7,6 +7,7 @@ internal import StatementClassifier
 extension Pooler {
     /// Sends what was gathered. A unit that may have to run again keeps its messages.
     func translate(_ client: ClientSession, to server: ServerConnection, now: Instant) {
+        notePrepare(client)
         var offset = client.unit.sent
         var parse = client.unit.sentParses
         while let message = client.nextGathered(&offset) {
@@ -316,6 +317,9 @@ extension Pooler {
     private func notePending(_ client: ClientSession) {
         guard client.unit.executes else { return }
         client.pendingEffects.formUnion(client.unit.effects)
+        if client.unit.effects.contains(.sqlExecute) {
+            client.pendingEffects.formUnion(client.sqlStatements.effects)
+        }
         client.hasTouchedData = client.hasTouchedData || client.unit.touchesData
         client.pendingResets = max(client.pendingResets, client.unit.resets)
         client.pendingSchemaChange = client.pendingSchemaChange || client.unit.changesSchema

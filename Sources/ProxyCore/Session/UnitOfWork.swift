@@ -60,6 +60,8 @@ package struct UnitOfWork {
     package var deallocates: [UInt64] = []
     /// One simple query of exactly one statement, which martlet may answer itself.
     package var single: SingleStatement?
+    /// The name that its one statement, an EXECUTE, executes.
+    package var executedName: String?
 
     /// How far its messages have been sent to the server, and how many of `parses` with them.
     package var sent = 0
@@ -112,6 +114,7 @@ package struct UnitOfWork {
         package var text: Range<Int>
         package var control: TransactionControl
         package var command: Command
+        package var classification: Classification
     }
 
     /// The next unit begins; arrays keep their room.
