@@ -72,6 +72,15 @@ extension SettingKind where Value == String {
         }
     }
 
+    /// A database or user of an authentication rule.
+    static let ruleName = named("name") { text in
+        if AuthenticationRule.Word.unsupported.contains(text) || "+/@".contains(text.prefix(1)) {
+            return .wrong(
+                "is not supported", suggestion: "write the names of all that are meant")
+        }
+        return .value(text)
+    }
+
     /// A password, or what PostgreSQL keeps of one. A damaged secret would pass for a password.
     static let roleSecret = named("text") { text in
         if text.hasPrefix("SCRAM-SHA-256$"), ScramSecret(text: text) == nil {
@@ -153,6 +162,17 @@ extension SettingKind where Value == HostAndPort {
                 "is not an address",
                 suggestion: meant ?? "write host:port, or [IPv6 address]:port")
         }
+    }
+}
+
+extension SettingKind where Value == AuthenticationRule.Address {
+    /// Whom a rule is for.
+    static let ruleAddress = scalar("address", write: { quoted($0.text) }) { text in
+        if let address = AuthenticationRule.Address(text) { return .value(address) }
+        let meant = text.split(separator: "/").first.flatMap { IPAddress($0) } == nil
+            ? "write an address, a range such as 10.0.0.0/8, or all"
+            : "bits behind the prefix must be 0"
+        return .wrong("is not an address or a range", suggestion: meant)
     }
 }
 

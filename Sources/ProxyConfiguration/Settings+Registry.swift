@@ -12,11 +12,33 @@ extension Settings {
         ).required.secret,
     ]
 
+    private static let ruleFields: [Setting<AuthenticationRule>] = [
+        Setting(
+            "type", \.type, .choice,
+            "In any way, with TLS, or without it. By default host."),
+        Setting(
+            "database", \.databases, .list(of: .ruleName),
+            "Names, all, sameuser, replication. By default all."),
+        Setting("user", \.users, .list(of: .ruleName), "Names, or all. By default all."),
+        Setting(
+            "address", \.addresses, .list(of: .ruleAddress),
+            "Addresses such as 10.0.0.0/8, or all. By default all."),
+        Setting(
+            "method", \.method, .choice,
+            "A password of SCRAM, or of MD5 too; a certificate; nothing; or no entry."
+        ).required,
+    ]
+
     /// `authentication.*`
     static let authentication: [Setting<Settings>] = [
         Setting(
             "authentication.method", \.policy.authentication.method, .choice,
-            "trust asks nobody for a password; only for closed networks."),
+            "Where there are no rules; trust asks nobody for a password, for closed networks."),
+        Setting(
+            "authentication.rules", \.policy.authentication.rules,
+            .list(of: .record("rule", ruleFields) { AuthenticationRule(method: .reject) }),
+            "Who may log in from where and how, as in pg_hba.conf; the first that matches decides."
+        ),
         Setting(
             "authentication.users", \.policy.authentication.users,
             .list(
@@ -31,8 +53,9 @@ extension Settings {
             "authentication.lookup_function", \.lookupFunction, .qualifiedName,
             "Returns a role's secret where the service account may not read pg_authid."),
         Setting(
-            "authentication.secret_lifetime", \.policy.authentication.secretLifetime, .duration,
-            "How long a looked-up secret is used before it is read again."),
+            "authentication.secret_lifetime", \.policy.authentication.secretLifetime,
+            .durationOrZero,
+            "How long a secret is used before it is read again; with 0, changes count at once."),
     ]
 
     /// `clients.*`
@@ -44,8 +67,19 @@ extension Settings {
             "clients.maximum_per_user", \.policy.clients.maximumPerUser, .integer(0...1_000_000),
             "Clients of one user; 0 for no limit of its own."),
         Setting(
+            "clients.maximum_per_database", \.policy.clients.maximumPerDatabase,
+            .integer(0...1_000_000), "Clients of one database; 0 for no limit of its own."),
+        Setting(
+            "clients.maximum_logging_in", \.policy.clients.maximumLoggingIn,
+            .integer(0...1_000_000),
+            "Connections that have not proved yet whose they are (53300); 0 for no limit."),
+        Setting(
+            "clients.maximum_logging_in_per_address", \.policy.clients.maximumLoggingInPerAddress,
+            .integer(0...1_000_000),
+            "The same from one address; 0 for no limit, as behind a load balancer."),
+        Setting(
             "clients.login_timeout", \.policy.clients.loginTimeout, .duration,
-            "How long a client may take from connecting to being logged in."),
+            "How long a client may take from connecting to being logged in (57014)."),
         Setting(
             "clients.idle_timeout", \.policy.clients.idleTimeout, .durationOrZero,
             "Ends a client that sends nothing outside a transaction (57P05); 0 for never."),
@@ -53,6 +87,12 @@ extension Settings {
             "clients.idle_in_transaction_timeout", \.policy.clients.idleInTransactionTimeout,
             .durationOrZero,
             "Ends a client that sends nothing inside a transaction (25P03); 0 for never."),
+        Setting(
+            "clients.query_timeout", \.policy.clients.queryTimeout, .durationOrZero,
+            "Cancels a query that runs longer on its server (57014); 0 for never."),
+        Setting(
+            "clients.transaction_timeout", \.policy.clients.transactionTimeout, .durationOrZero,
+            "Ends a client that is longer in one transaction block (25P04); 0 for never."),
     ]
 
     private static let overrideFields: [Setting<PoolPolicies.Override>] = [
@@ -62,6 +102,34 @@ extension Settings {
         Setting("size", \.size, .optional(.integer(1...10_000)), "As pools.size."),
         Setting("route", \.route, .optional(.choice), "As routing.route."),
         Setting("consistency", \.consistency, .optional(.choice), "As routing.consistency."),
+        Setting(
+            "reserve_size", \.reserveSize, .optional(.integer(0...10_000)),
+            "As pools.reserve_size."),
+        Setting(
+            "servers_per_user", \.serversPerUser, .optional(.integer(0...100_000)),
+            "As pools.servers_per_user."),
+        Setting(
+            "servers_per_database", \.serversPerDatabase, .optional(.integer(0...100_000)),
+            "As pools.servers_per_database."),
+        Setting("wait_timeout", \.waitTimeout, .optional(.duration), "As pools.wait_timeout."),
+        Setting(
+            "clients_per_user", \.clientsPerUser, .optional(.integer(0...1_000_000)),
+            "As clients.maximum_per_user."),
+        Setting(
+            "clients_per_database", \.clientsPerDatabase, .optional(.integer(0...1_000_000)),
+            "As clients.maximum_per_database."),
+        Setting(
+            "idle_timeout", \.idleTimeout, .optional(.durationOrZero),
+            "As clients.idle_timeout."),
+        Setting(
+            "idle_in_transaction_timeout", \.idleInTransactionTimeout,
+            .optional(.durationOrZero), "As clients.idle_in_transaction_timeout."),
+        Setting(
+            "query_timeout", \.queryTimeout, .optional(.durationOrZero),
+            "As clients.query_timeout."),
+        Setting(
+            "transaction_timeout", \.transactionTimeout, .optional(.durationOrZero),
+            "As clients.transaction_timeout."),
     ]
 
     /// `pools.*`
@@ -76,6 +144,20 @@ extension Settings {
             "pools.servers_per_node", \.policy.pools.serversPerNode, .integer(1...100_000),
             "Server connections to one node in all; below its max_connections."),
         Setting(
+            "pools.servers_per_user", \.policy.pools.standard.serversPerUser,
+            .integer(0...100_000),
+            "Server connections to one node for one user, of all databases; 0 for no limit."),
+        Setting(
+            "pools.servers_per_database", \.policy.pools.standard.serversPerDatabase,
+            .integer(0...100_000),
+            "Server connections to one node for one database, of all users; 0 for no limit."),
+        Setting(
+            "pools.reserve_size", \.policy.pools.standard.reserveSize, .integer(0...10_000),
+            "Server connections beyond size, while a client waits for reserve_timeout."),
+        Setting(
+            "pools.reserve_timeout", \.policy.pools.reserveTimeout, .durationOrZero,
+            "How long a client waits before it may have one of reserve_size."),
+        Setting(
             "pools.server_idle_timeout", \.policy.pools.serverIdleTimeout, .durationOrZero,
             "Closes a server that nobody used for so long; 0 for never."),
         Setting(
@@ -85,7 +167,7 @@ extension Settings {
             "pools.connect_timeout", \.policy.pools.connectTimeout, .duration,
             "How long a server may take to accept a connection and log in."),
         Setting(
-            "pools.wait_timeout", \.policy.pools.waitTimeout, .duration,
+            "pools.wait_timeout", \.policy.pools.standard.waitTimeout, .duration,
             "How long a client waits for a free server before it is refused (53300)."),
         Setting(
             "pools.prepared_statements_per_server", \.policy.pools.preparedStatementsPerServer,
@@ -132,6 +214,25 @@ extension Settings {
             "routing.catalogue_interval", \.policy.routing.catalogueInterval, .duration,
             "Between two readings of a database's functions and relations."),
     ]
+
+    /// `tcp.*`
+    static let tcp: [Setting<Settings>] = [
+        Setting(
+            "tcp.keepalive_idle", \.policy.tcp.keepaliveIdle, seconds,
+            "Quiet for so long, a peer is probed."),
+        Setting(
+            "tcp.keepalive_interval", \.policy.tcp.keepaliveInterval, seconds,
+            "Between two probes."),
+        Setting(
+            "tcp.keepalive_count", \.policy.tcp.keepaliveCount, .integer(1...127),
+            "So many probes without an answer end the connection."),
+        Setting(
+            "tcp.user_timeout", \.policy.tcp.userTimeout, .durationOrZero,
+            "How long a peer may leave unacknowledged what it was sent; 0 as the system has it."),
+    ]
+
+    /// What the system counts in whole seconds.
+    private static let seconds = SettingKind.length(.seconds(1)...(.seconds(32_767)))
 
     /// `limits.*`
     static let limits: [Setting<Settings>] = [

@@ -31,7 +31,7 @@ extension Settings {
     /// Every key, in the order of the sample file.
     static let registry: [Setting<Settings>] =
         patroni + service + endpoints + clientEncryption + serverEncryption + authentication
-        + clients + pools + routing + limits + log
+        + clients + pools + routing + limits + tcp + log
 
     /// The key of this full name.
     static func setting(_ path: String) -> Setting<Settings>? {
@@ -51,6 +51,7 @@ extension Settings {
         ("pools", "Server connections, and who shares them."),
         ("routing", "Which statement goes to which server."),
         ("limits", "What one connection may make martlet hold in memory."),
+        ("tcp", "When a peer counts as gone; for clients and servers that connect from now on."),
         ("log", "Events, one a line, on standard error."),
     ]
 

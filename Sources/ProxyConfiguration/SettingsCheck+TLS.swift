@@ -41,10 +41,10 @@ extension SettingsCheck {
             warnings.append(
                 "client_tls.cert_file: not used while client_tls.sslmode is disable")
         }
-        if !mode.asksForCertificate, files.authority != nil {
+        if !settings.policy.authentication.asksForCertificate, files.authority != nil {
             warnings.append(
                 "client_tls.ca_file: not used unless client_tls.sslmode is verify-ca or "
-                    + "verify-full")
+                    + "verify-full, or an authentication rule says cert")
         }
     }
 

@@ -159,27 +159,6 @@ struct SettingsCheck {
         }
     }
 
-    private mutating func checkAuthentication() {
-        let policy = settings.policy.authentication
-        if policy.method != .trust, !policy.lookup, policy.users.isEmpty {
-            report(
-                "authentication.lookup", "is false and there are no authentication.users",
-                "nobody could log in; name users or allow the look-up")
-        }
-        if policy.method == .trust,
-            let open = settings.listeners.first(where: { !$0.address.isLoopback })
-        {
-            warnings.append(
-                "authentication.method: trust asks nobody for a password, and \(open.address) "
-                    + "can be reached from other machines")
-        }
-        for (index, user) in policy.users.enumerated() {
-            if policy.users[..<index].contains(where: { $0.name == user.name }) {
-                report("authentication.users", "'\(user.name)' is there twice")
-            }
-        }
-    }
-
     private mutating func checkPools() {
         let pools = settings.policy.pools
         func tooLarge(_ size: Int) -> String? {
@@ -208,12 +187,10 @@ struct SettingsCheck {
                     "pools.overrides", "names neither database nor user",
                     "what holds for all belongs into pools and routing", entry: index)
             }
-            if override.mode == nil, override.size == nil, override.route == nil,
-                override.consistency == nil
-            {
+            if override == .init(database: override.database, user: override.user) {
                 report(
                     "pools.overrides", "changes nothing",
-                    "set mode, size, route or consistency", entry: index)
+                    "set mode, size, route, consistency or a limit", entry: index)
             }
             let same = overrides[..<index].contains {
                 $0.database == override.database && $0.user == override.user
@@ -275,6 +252,8 @@ struct SettingsCheck {
         report(b, "excludes \(a) (\(origins[a] ?? .standard))", "remove one of them")
         return nil
     }
+
+    func isWritten(_ path: String) -> Bool { origins[path] != nil }
 
     /// Whether something was said of it, of a part of it, or of its group.
     private func isReported(_ path: String) -> Bool {

@@ -7,7 +7,7 @@
 
 conformance_packages=(
     build-essential libpq-dev libpqxx-dev libpostgresql-jdbc-java ruby ruby-pg php-cli php-pgsql
-    libdbd-pg-perl odbc-postgresql golang-go
+    libdbd-pg-perl odbc-postgresql libodbc2 golang-go
 )
 
 # Sources and scripts that are only read. Unpacked and not installed: what they depend on beside

@@ -40,6 +40,7 @@ def test_all_cases_are_known():
     assert found.stdout.split() == CASES
 
 
+@pytest.mark.parametrize("cluster", ["15"], indirect=True, scope="session")
 @pytest.mark.parametrize("case", CASES)
 def test_case(case, port, tmp_path):
     expected = TRACES / f"{case}.trace"

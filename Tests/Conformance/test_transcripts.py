@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each driver's program says the same of martlet as of the primary.
 
-A program is told by PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE where to go. It writes what
+A program is told by PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE where to go, and by
+PGSSLMODE and PGSSLROOTCERT how. It writes what
 the driver gives it, line by line, and at the end "end". A line "@replica PORT" says where
 something ran that asked for a replica.
 """
@@ -36,18 +37,28 @@ PROGRAMS = {
 REPLICA = re.compile(r"^@replica (\d+)$", re.MULTILINE)
 
 
-def run(name, port, database):
+def encryption(cluster):
+    """The variables that say how to connect, in the words of libpq and of what does not use it."""
+    if not cluster.settings.tls:
+        return {"PGSSLMODE": "disable"}
+    authority = str(cluster.authority.file)
+    return {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": authority,
+            "NODE_EXTRA_CA_CERTS": authority}
+
+
+def run(name, cluster, port, database):
     """What the program of one driver wrote."""
     environment = {
         "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC", "PGTZ": "UTC",
         "NODE_PATH": str(BUILT / "unpacked/usr/share/nodejs"), "PYTHONPATH": str(HERE / "python"),
         "PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": USER, "PGPASSWORD": PASSWORD,
-        "PGDATABASE": database,
+        "PGDATABASE": database, **encryption(cluster),
     }
     done = subprocess.run(PROGRAMS[name], env=environment, capture_output=True, text=True,
                           errors="backslashreplace", timeout=250, check=False)
     text = done.stdout + (f"exit {done.returncode}\n{done.stderr}" if done.returncode else "")
-    return text.replace(database, "DATABASE")
+    # Java prints an array by its address.
+    return re.sub(r"\[B@[0-9a-f]+", "[B@", text).replace(database, "DATABASE")
 
 
 @pytest.fixture
@@ -57,7 +68,7 @@ def databases(request, cluster):
     They are empty but for a table that every replica has, since a new session may read on one that
     has not replayed what others wrote.
     """
-    name = re.sub(r"\W", "_", request.node.callspec.id)
+    name = re.sub(r"\W", "_", request.node.callspec.params["name"])
     names = [f"{name}_direct", f"{name}_through"]
     for one in names:
         cluster.run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(one)))
@@ -73,7 +84,8 @@ def databases(request, cluster):
 def test_the_transcripts_are_equal(name, databases, cluster, martlet):
     primary = cluster.port_of(cluster.primary())
     with ThreadPoolExecutor() as pool:
-        direct, through = pool.map(run, [name] * 2, [primary, martlet.port], databases)
+        direct, through = pool.map(
+            run, [name] * 2, [cluster] * 2, [primary, martlet.port], databases)
     assert direct.endswith("end\n"), direct
     difference = difflib.unified_diff(
         *(REPLICA.sub("@replica", text).splitlines() for text in (direct, through)),

@@ -54,6 +54,14 @@ def synchronous(cluster):
         "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'")[0][0] == 0, 60)
 
 
+@pytest.fixture
+def workload(martlet):
+    """Clients that write and read."""
+    clients = Workload(martlet)
+    yield clients
+    clients.close()
+
+
 def crash_postmaster(cluster, name):
     """SIGKILL to a postmaster; Patroni goes on and starts it again."""
     found = cluster.postmaster(name)
@@ -95,10 +103,9 @@ def write_through(workload, before, disturb):
 
 
 @pytest.mark.parametrize("mode", ["asynchronous", "synchronous"])
-def test_a_switchover_under_load(cluster, martlet, mode, request):
+def test_a_switchover_under_load(cluster, workload, mode, request):
     if mode == "synchronous":
         request.getfixturevalue("synchronous")
-    workload = Workload(martlet)
     write_through(workload, cluster.primary(), cluster.switchover)
     # A planned handover loses nothing in either mode: replicas get everything first.
     workload.check(kept_all=True)
@@ -107,8 +114,8 @@ def test_a_switchover_under_load(cluster, martlet, mode, request):
         assert len(writer.errors) <= 1, "only what was in flight may fail"
 
 
-def test_a_crash_of_the_primarys_node_under_load(cluster, martlet, synchronous):
-    workload, before = Workload(martlet), cluster.primary()
+def test_a_crash_of_the_primarys_node_under_load(cluster, synchronous, workload):
+    before = cluster.primary()
     write_through(workload, before, lambda: crash_node(cluster, before))
     workload.check(kept_all=True)
     assert set(workload.errors()) <= {"08007"}, workload.errors()
@@ -116,17 +123,17 @@ def test_a_crash_of_the_primarys_node_under_load(cluster, martlet, synchronous):
         assert len(writer.errors) <= 1, "only what was in flight may fail"
 
 
-def test_a_crash_of_patroni_alone_under_load(cluster, martlet, synchronous):
+def test_a_crash_of_patroni_alone_under_load(cluster, synchronous, workload):
     """Its server lives on as a primary, but the lock and the higher timeline are another's."""
-    workload, before = Workload(martlet), cluster.primary()
+    before = cluster.primary()
     write_through(workload, before, cluster.patroni[cluster.names.index(before)].kill)
     assert cluster.run("SELECT pg_is_in_recovery()", before) == [(False,)]
     workload.check(kept_all=True)
     assert set(workload.errors()) <= {"08007"}, workload.errors()
 
 
-def test_a_crash_of_the_postmaster_under_load(cluster, martlet):
-    workload, before = Workload(martlet), cluster.primary()
+def test_a_crash_of_the_postmaster_under_load(cluster, workload):
+    before = cluster.primary()
     started = cluster.postmaster(before)
     with workload:
         wait_until("some writes", lambda: workload.progress() > 500, 60)

@@ -202,8 +202,7 @@ def test_metrics_name_what_an_operator_needs(martlet, cluster):
                      "martlet_waiting_clients", "martlet_held_units",
                      "martlet_replica_lag_bytes", "martlet_read_demand"):
             assert name in names, name
-        # Clients of earlier tests may still be on their way out.
-        assert found.sum("martlet_clients") >= 1
+        assert found.sum("martlet_clients") == 1
     assert set(found.by("martlet_replica_lag_bytes", "node")) >= set(cluster.replicas())
     assert set(found.by("martlet_servers", "node")) <= set(cluster.names)
     assert sum(found.by("martlet_servers", "node").values()) >= 2

@@ -93,7 +93,7 @@ struct ConfigurationConflictTests {
                 martlet.yaml:5:7: pools.overrides[0]: names neither database nor user; \
                 what holds for all belongs into pools and routing
                 martlet.yaml:6:7: pools.overrides[1]: changes nothing; \
-                set mode, size, route or consistency
+                set mode, size, route, consistency or a limit
                 martlet.yaml:7:7: pools.overrides[2]: is for the same database and user as one \
                 before it; write both in one entry
                 """)

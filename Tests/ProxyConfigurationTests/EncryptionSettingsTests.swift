@@ -41,7 +41,8 @@ struct EncryptionSettingsTests {
         #expect(
             loaded.warnings == [
                 "client_tls.cert_file: not used while client_tls.sslmode is disable",
-                "client_tls.ca_file: not used unless client_tls.sslmode is verify-ca or verify-full",
+                "client_tls.ca_file: not used unless client_tls.sslmode is verify-ca or verify-full, "
+                    + "or an authentication rule says cert",
             ])
     }
 

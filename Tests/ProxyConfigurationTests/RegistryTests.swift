@@ -109,7 +109,7 @@ struct RegistryTests {
             "7", "7min", "77ms", "7MB", "8kB", "true", "false", "session", "replica", "eventual",
             "trust", "debug", "json", "other", "a.b", "http://a:1", "127.0.0.9:1",
             "[{user: a, size: 3}]",
-            "[{name: a, secret: b}]",
+            "[{name: a, secret: b}]", "[{method: md5}]",
             "[{certificate: a, user: b}]", "require", "TLSv1.3",
             "[name]",
         ]

@@ -9,7 +9,11 @@ package struct AuthenticationFailure: Error, Equatable, Sendable {
         /// A secret that was kept for a while may be out of date: read it again the next time.
         case wrongPassword
         case noSecret
+        /// The secret is MD5's, and the rule wants SCRAM.
+        case unsuitableSecret
         case expired
+        /// It does not exist, or may not log in; only who needs no password learns of it.
+        case noLogin
         case lookupUnavailable
         case protocolViolation
         /// This machine's policy forbids MD5.
@@ -31,7 +35,8 @@ package struct AuthenticationFailure: Error, Equatable, Sendable {
 /// A client's login, from its startup packet to `AuthenticationOk` or the reason against it.
 ///
 ///     start ──▶ [secret] ──▶ mechanism ──▶ client-first ──▶ client-final ──▶ over
-///                  └───────▶ md5 ───────────────────────────────────────────▶ over
+///                  ├───────▶ md5 ───────────────────────────────────────────▶ over
+///                  └───────▶ nothing is asked (trust, cert) ────────────────▶ over
 ///
 /// Users without a secret, unknown, expired or without a password, go the same way as a wrong
 /// password and get the same answer at its end, as in PostgreSQL. Bodies are parsed strictly: a
@@ -69,26 +74,37 @@ package struct AuthenticationExchange: Sendable {
 
     private let user: String
     private let rules: LoginRules
+    private let method: AuthenticationRule.Method
     private let nonce: [UInt8]
     private let channelBinding: [UInt8]?
     private var phase = Phase.start
 
     /// - Parameters:
+    ///   - method: what `LoginRules.verdict` said, by which a certificate has been checked; nil for
+    ///     what holds without rules.
     ///   - nonce: at least 16 random bytes, never used before.
     ///   - channelBinding: the `tls-server-end-point` data of the client's TLS connection.
     package init(
-        user: String, rules: LoginRules, nonce: [UInt8], channelBinding: [UInt8]? = nil
+        user: String, rules: LoginRules, method: AuthenticationRule.Method? = nil,
+        nonce: [UInt8], channelBinding: [UInt8]? = nil
     ) {
         self.user = user
         self.rules = rules
+        self.method = method ?? rules.standardMethod
         self.nonce = nonce
         self.channelBinding = channelBinding
     }
 
     /// The startup packet was accepted.
     package mutating func begin(into output: inout ByteQueue) -> Step {
-        guard case .start = phase else { return violation("the login has begun already") }
-        if rules.method == .trust {
+        guard case .start = phase, method != .reject else {
+            return violation("a login that has begun already, or must not begin")
+        }
+        guard asksForPassword else {
+            if rules.looksUpOthers, rules.user(named: user) == nil {
+                phase = .lookingUp
+                return .lookUpSecret
+            }
             return accept(rules.credentialWithoutExchange(of: user), into: &output)
         }
         if let known = rules.user(named: user) {
@@ -99,12 +115,11 @@ package struct AuthenticationExchange: Sendable {
         return .lookUpSecret
     }
 
+    private var asksForPassword: Bool { method == .scramSHA256 || method == .md5 }
+
     /// The answer to `.lookUpSecret`.
-    ///
-    /// - Parameter validUntil: the role's VALID UNTIL on our clock; nil where it has none.
     package mutating func secretArrived(
-        _ lookup: SecretLookup, validUntil: Instant? = nil, now: Instant,
-        into output: inout ByteQueue
+        _ lookup: SecretLookup, now: Instant, into output: inout ByteQueue
     ) -> Step {
         guard case .lookingUp = phase else { return violation("a secret that nobody asked for") }
         switch lookup {
@@ -112,17 +127,19 @@ package struct AuthenticationExchange: Sendable {
             return fail(
                 .lookupUnavailable, "57P03",
                 "the password of user \"\(user)\" cannot be looked up at the moment", reason)
-        case .found(secret: nil, fetchedAt: _):
-            return askInVain(.noSecret, into: &output)
-        case .found(secret: .some(let text), fetchedAt: _):
-            if let validUntil, validUntil < now { return askInVain(.expired, into: &output) }
-            switch StoredSecret(text: text) {
-            case .scram(let secret):
-                return ask(.scram(secret), scram: secret, into: &output)
-            case .md5(let secret):
-                return ask(.md5(secret), scram: nil, into: &output)
-            case .clearText:
-                return askInVain(.noSecret, into: &output)
+        case .absent where !asksForPassword:
+            return fail(
+                .noLogin, "28000", "role \"\(user)\" is not permitted to log in",
+                "the role does not exist, or may not log in")
+        case .found(let secret) where !asksForPassword:
+            return accept(secret.credentialWithoutExchange, into: &output)
+        case .absent: return askInVain(.noSecret, into: &output)
+        case .found(let secret):
+            if secret.hasExpired(by: now) { return askInVain(.expired, into: &output) }
+            switch secret.text.map(StoredSecret.init) {
+            case .scram(let secret): return ask(.scram(secret), scram: secret, into: &output)
+            case .md5(let secret): return ask(.md5(secret), scram: nil, into: &output)
+            case .clearText, nil: return askInVain(.noSecret, into: &output)
             }
         }
     }
@@ -155,6 +172,8 @@ package struct AuthenticationExchange: Sendable {
         _ stored: StoredSecret, scram: ScramSecret?, into output: inout ByteQueue
     ) -> Step {
         switch stored {
+        case .md5 where method == .scramSHA256:
+            return askInVain(.unsuitableSecret, into: &output)
         case .md5(let secret):
             let salt = Array(nonce.prefix(4))
             output.appendAuthentication(AuthenticationCode.md5Password, salt)
@@ -288,6 +307,7 @@ package struct AuthenticationExchange: Sendable {
         let reason =
             switch cause {
             case .noSecret: "the user does not exist or has no password"
+            case .unsuitableSecret: "the secret is MD5's, and the rule asks for SCRAM"
             case .expired: "the password has expired"
             default: "the password does not match"
             }

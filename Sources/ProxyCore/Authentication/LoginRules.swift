@@ -9,10 +9,12 @@ package struct LoginRules: Sendable {
         let scram: ScramSecret?
     }
 
-    let method: AuthenticationMethod
+    /// What holds where there are no rules.
+    let standardMethod: AuthenticationRule.Method
     let looksUp: Bool
     let processKey: [UInt8]
     let encryption: ClientEncryptionPolicy
+    private let rules: [AuthenticationRule]
     private let users: [String: User]
 
     /// Costs a millisecond for each password in clear text: make it once a configuration.
@@ -20,7 +22,9 @@ package struct LoginRules: Sendable {
     /// - Parameter processKey: random bytes, the same for all shards and as long as the process.
     package init(policy: AuthenticationPolicy, processKey: [UInt8]) {
         precondition(processKey.count >= 16, "mock salts must not be guessable")
-        method = policy.method
+        // Without rules a secret is used as what it is, which is the meaning of `md5`.
+        standardMethod = policy.method == .trust ? .trust : .md5
+        rules = policy.rules
         looksUp = policy.lookup
         encryption = policy.encryption
         self.processKey = processKey
@@ -35,6 +39,28 @@ package struct LoginRules: Sendable {
 
     func user(named name: String) -> User? { users[name] }
 
+    /// Whether roles that prove nothing by a password are looked up all the same: whether they may
+    /// log in at all is for the cluster to say.
+    var looksUpOthers: Bool { looksUp && !rules.isEmpty }
+
+    // MARK: Who may try, and how
+
+    /// What a client has to prove, or why it may not even try. The first rule that matches decides.
+    func verdict(on attempt: LoginAttempt, _ connection: Encryption?) -> LoginVerdict {
+        if let refusal = refusal(user: attempt.user, connection) { return .refuse(refusal) }
+        guard !rules.isEmpty else { return .ask(standardMethod) }
+        guard let rule = rules.first(where: { $0.matches(attempt) }) else {
+            return .refuse(.noRule(for: attempt))
+        }
+        switch rule.method {
+        case .reject: return .refuse(.rejected(attempt))
+        case .cert:
+            let refusal = refusal(certificate: connection?.certificateName, user: attempt.user)
+            return refusal.map { .refuse($0) } ?? .ask(.cert)
+        case .scramSHA256, .md5, .trust: return .ask(rule.method)
+        }
+    }
+
     /// Why a client may not even try to log in over its connection; nil where it may.
     func refusal(user: String, _ connection: Encryption?) -> LoginRefusal? {
         let mode = encryption.mode
@@ -45,9 +71,16 @@ package struct LoginRules: Sendable {
             }
         }
         guard mode.asksForCertificate else { return nil }
-        guard let name = connection.certificateName else { return .noCertificate }
+        guard mode == .verifyFull else {
+            return connection.certificateName == nil ? .noCertificate : nil
+        }
+        return refusal(certificate: connection.certificateName, user: user)
+    }
+
+    private func refusal(certificate name: String?, user: String) -> LoginRefusal? {
+        guard let name else { return .noCertificate }
         let isUsersOwn =
-            mode != .verifyFull || name == user
+            name == user
             || encryption.userMap.contains { $0.certificate == name && $0.user == user }
         return isUsersOwn ? nil : .wrongCertificate(of: name, user: user)
     }
@@ -78,16 +111,37 @@ package struct LoginRules: Sendable {
     }
 }
 
+/// What becomes of a client before it is asked for anything.
+enum LoginVerdict: Equatable {
+    /// It has to prove who it is, by this method and no other.
+    case ask(AuthenticationRule.Method)
+    case refuse(LoginRefusal)
+}
+
 /// Why a client is refused before it is asked for a password; PostgreSQL's words where it has some.
 struct LoginRefusal: Equatable {
     let sqlState = "28000"
     let message: String
     var hint: String?
     let logReason: String
+    /// For what is counted: a rule said so, not the connection's encryption.
+    var isByRule = false
 
     static let notEncrypted = LoginRefusal(
         message: "this server accepts encrypted connections only",
         hint: "Connect with sslmode=require or stronger.", logReason: "not encrypted")
+
+    static func noRule(for attempt: LoginAttempt) -> LoginRefusal {
+        LoginRefusal(
+            message: "no authentication rule for \(attempt.words)",
+            hint: "See authentication.rules.", logReason: "no rule matches", isByRule: true)
+    }
+
+    static func rejected(_ attempt: LoginAttempt) -> LoginRefusal {
+        LoginRefusal(
+            message: "an authentication rule rejects \(attempt.words)",
+            logReason: "a rule rejects it", isByRule: true)
+    }
 
     static let noCertificate = LoginRefusal(
         message: "connection requires a valid client certificate",
@@ -97,5 +151,15 @@ struct LoginRefusal: Equatable {
         LoginRefusal(
             message: "certificate authentication failed for user \"\(user)\"",
             logReason: "the certificate is of \"\(name)\", who is not mapped to this user")
+    }
+}
+
+extension LoginAttempt {
+    /// As PostgreSQL names a connection that no line of `pg_hba.conf` is for.
+    fileprivate var words: String {
+        let encryption = isEncrypted ? "SSL encryption" : "no encryption"
+        return isPhysicalReplication
+            ? "replication connection from host \"\(host)\", user \"\(user)\", \(encryption)"
+            : "host \"\(host)\", user \"\(user)\", database \"\(database)\", \(encryption)"
     }
 }

@@ -103,6 +103,29 @@ package enum StoredSecret: Hashable, Sendable {
     }
 }
 
+/// What the cluster says of a role that may log in.
+package struct RoleSecret: Equatable, Sendable {
+    /// `pg_authid.rolpassword`; nil where it has none.
+    package var text: String?
+    /// VALID UNTIL, on our clock; nil where it has none.
+    package var validUntil: Instant?
+    /// When it was asked for.
+    package var fetchedAt: Instant
+
+    package init(text: String?, validUntil: Instant? = nil, fetchedAt: Instant) {
+        self.text = text
+        self.validUntil = validUntil
+        self.fetchedAt = fetchedAt
+    }
+
+    func hasExpired(by now: Instant) -> Bool { validUntil.map { $0 < now } ?? false }
+
+    /// What opens the servers for a role that was not asked for its password: MD5's secret does.
+    var credentialWithoutExchange: ServerCredential {
+        if case .md5(let secret) = text.map(StoredSecret.init) { .md5(secret) } else { .none }
+    }
+}
+
 /// The `md5` method: `md5(md5(password user) salt)`, each digest in hexadecimal.
 package enum MD5Password {
     /// The form that PostgreSQL stores, or nil where MD5 is forbidden.

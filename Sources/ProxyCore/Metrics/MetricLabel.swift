@@ -146,6 +146,8 @@ package enum LoginResult: Int, MetricLabel {
     case handshakeFailed
     /// Not encrypted, or without the certificate that is asked for.
     case encryptionRefused
+    /// No authentication rule is for it, or one rejects it.
+    case refusedByRule
 
     package var label: String {
         switch self {
@@ -158,6 +160,7 @@ package enum LoginResult: Int, MetricLabel {
         case .left: "left"
         case .handshakeFailed: "handshake_failed"
         case .encryptionRefused: "encryption_refused"
+        case .refusedByRule: "refused_by_rule"
         }
     }
 }
@@ -174,6 +177,10 @@ package enum ErrorCause: Int, MetricLabel {
     case transactionLost
     /// A client stayed idle beyond its limit (57P05, 25P03).
     case idleTimeout
+    /// A query was cancelled because its time was over (57014).
+    case queryTimeout
+    /// A client stayed in a transaction beyond its limit (25P04).
+    case transactionTimeout
     /// The client broke the protocol (08P01).
     case protocolViolation
     /// martlet shuts down (57P01).
@@ -190,6 +197,8 @@ package enum ErrorCause: Int, MetricLabel {
         case .outcomeUnknown: "outcome_unknown"
         case .transactionLost: "transaction_lost"
         case .idleTimeout: "idle_timeout"
+        case .queryTimeout: "query_timeout"
+        case .transactionTimeout: "transaction_timeout"
         case .protocolViolation: "protocol_violation"
         case .shutdown: "shutdown"
         case .limit: "limit"

@@ -38,6 +38,11 @@ package final class ServerPool {
 
     package func enqueue(_ client: ClientSession) { waiting.append(client) }
     package func dequeue() -> ClientSession? { waiting.popFirst() }
+    /// The one that has waited longest among those that something can be done for.
+    package func dequeue(where canServe: (ClientSession) -> Bool) -> ClientSession? {
+        guard let place = waiting.firstIndex(where: canServe) else { return nil }
+        return waiting.remove(at: place)
+    }
     package func remove(_ client: ClientSession) { waiting.removeAll { $0 === client } }
 
     /// Opening failed; the next try waits longer each time, up to five seconds.

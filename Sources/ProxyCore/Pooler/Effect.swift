@@ -29,6 +29,8 @@ package enum Effect: Equatable, Sendable {
     case catalogueStale(database: String)
     /// Something was seen on a connection that contradicts the topology: probe at once.
     case doubt(NodeID)
+    /// A session waits for log positions newer than the last ones: ask for them.
+    case wantPositions
     /// Hand a message to another shard's core (`deliver`).
     case post(ShardID, ShardMessage)
     /// Hand a message to every other shard's core.
@@ -46,8 +48,8 @@ package enum ShardMessage: Equatable, Sendable {
     case cancel(BackendKeyData)
     /// Shard `from` has clients waiting for this pool and no slot: give it an idle server.
     case starving(PoolKey, from: ShardID)
-    /// A node is at its limit: close an idle server of it that nobody waits for.
-    case makeRoom(NodeID)
+    /// A limit of servers is reached: close an idle one of those that nobody waits for.
+    case makeRoom(ServerScope)
 }
 
 /// Whose servers, on which member.
@@ -89,33 +91,78 @@ package struct Relay: Equatable, Sendable {
     }
 }
 
-/// Slots for server connections, counted exactly over all shards; the runtime's is thread-safe.
+/// Slots for server connections and places for clients, counted exactly over all shards; the
+/// runtime's is thread-safe.
 package protocol ServerLedger: AnyObject, Sendable {
     /// Takes a slot, or says which limit is reached.
-    func acquire(_ pool: PoolKey, size: Int, perNode: Int) -> SlotVerdict
+    func acquire(_ pool: PoolKey, _ limits: ServerLimits) -> SlotVerdict
     func release(_ pool: PoolKey)
     /// Says since when the oldest client of a shard waits for a pool; nil: none does any more.
     func setWaiting(_ pool: PoolKey, shard: ShardID, since: Instant?)
     /// The other shard whose oldest waiter came before `since` (nil: whoever waits), if any.
     /// Cheap when nobody waits anywhere: called at each release of a server.
     func longerWaiting(_ pool: PoolKey, than since: Instant?, shard: ShardID) -> ShardID?
-    /// A place for one more client, or false at the limit; `release...` gives it back.
-    func acquireClient(maximum: Int) -> Bool
-    func releaseClient()
-    func acquireClient(ofUser user: String, maximum: Int) -> Bool
-    func releaseClient(ofUser user: String)
+    /// A place for one more client, or false at the limit; zero is no limit.
+    func acquireClient(in group: ClientGroup, maximum: Int) -> Bool
+    func releaseClient(in group: ClientGroup)
+}
+
+/// Server connections that a limit is for.
+package enum ServerScope: Equatable, Sendable {
+    case node(NodeID)
+    case user(String, on: NodeID)
+    case database(String, on: NodeID)
+
+    package func contains(_ pool: PoolKey) -> Bool {
+        switch self {
+        case .node(let node): pool.node == node
+        case .user(let user, let node): pool.node == node && pool.user == user
+        case .database(let name, let node): pool.node == node && pool.database == name
+        }
+    }
+}
+
+/// How many server connections there may be; zero is no limit but for `pool` and `node`.
+package struct ServerLimits: Equatable, Sendable {
+    /// To one node for one database and user.
+    package var pool: Int
+    /// To one node in all, for one user, and for one database.
+    package var node: Int
+    package var user = 0
+    package var database = 0
+
+    package init(pool: Int, node: Int, user: Int = 0, database: Int = 0) {
+        self.pool = pool
+        self.node = node
+        self.user = user
+        self.database = database
+    }
 }
 
 package enum SlotVerdict: Equatable, Sendable {
     case granted
     case poolFull
-    case nodeFull
+    /// Another pool's servers count for this limit, too.
+    case full(ServerScope)
+}
+
+/// Clients that a limit is for.
+package enum ClientGroup: Hashable, Sendable {
+    /// Those that have asked to log in.
+    case all
+    /// Those that have logged in.
+    case user(String)
+    case database(String)
+    /// Those that have not proved yet who they are, in all and from one address.
+    case loggingIn
+    case loggingInFrom(String)
 }
 
 /// What the runtime found out about a user's secret.
 package enum SecretLookup: Equatable, Sendable {
-    /// `pg_authid.rolpassword`; nil where the role has none, or does not exist.
-    case found(secret: String?, fetchedAt: Instant)
+    case found(RoleSecret)
+    /// There is no such role, or it may not log in.
+    case absent(fetchedAt: Instant)
     /// The cluster could not be asked.
     case unavailable(String)
 }

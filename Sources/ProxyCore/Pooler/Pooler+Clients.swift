@@ -18,10 +18,8 @@ extension Pooler {
         client.phase = .closed
         if wasLoggingIn { loggingIn -= 1 }
         clientCount -= 1
-        if !wasLoggingIn || client.login?.hasClientPlace == true { ledger.releaseClient() }
-        if !wasLoggingIn || client.login?.hasUserPlace == true {
-            ledger.releaseClient(ofUser: client.user)
-        }
+        for place in client.places { ledger.releaseClient(in: place) }
+        client.places.removeAll()
         if !wasLoggingIn { effects.append(.log(.clientLeft(client.id, user: client.user))) }
         held.removeAll { $0 === client }
         if client.unit.phase == .waiting, let node = client.unit.node {
@@ -148,8 +146,8 @@ extension Pooler {
                 let server = pool.takeIdle()
             else { return }
             effects.append(.transfer(server.id, to: from))
-        case .makeRoom(let node):
-            _ = makeRoom(on: node)
+        case .makeRoom(let scope):
+            _ = makeRoom(in: scope)
         }
     }
 }

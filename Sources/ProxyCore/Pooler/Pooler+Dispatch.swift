@@ -5,6 +5,9 @@ internal import StatementClassifier
 
 /// A unit whose needs are known gets a server: its own, an idle one, or a place in a queue.
 extension Pooler {
+    /// One asking serves all sessions for so long.
+    private static let wantSpacing = Instant.Span.milliseconds(2)
+
     func dispatch(_ client: ClientSession, now: Instant) {
         if client.unit.phase == .running, let server = client.server {
             // The unit is open on its server; this is the next part of it.
@@ -37,7 +40,11 @@ extension Pooler {
         client.position.settle(with: topology)
         let wanted = destination(of: client, now: now)
         countAsRead(client, wanted == .replica, now: now)
-        switch choose(for: client, wanted, now: now) {
+        let verdict = choose(for: client, wanted, now: now)
+        if wanted == .replica, case .primary = verdict, !client.position.isFree {
+            wantPositions(now: now)
+        }
+        switch verdict {
         case .node(let node): lease(client, from: node, asReplica: true, now: now)
         case .primary(let node): lease(client, from: node, asReplica: false, now: now)
         case .hold(let reason): hold(client, reason, now: now)
@@ -73,6 +80,7 @@ extension Pooler {
     /// Where a unit may go, by what it does, what was asked for, and what it was refused.
     private func destination(of client: ClientSession, now: Instant) -> Destination {
         let unit = client.unit
+        if unit.wantsNewest && topology.primary != nil { return .primary }
         if unit.isLogin { return .replica }
         if client.poolPolicy.mode == .session { return .primary }
         let route = effectiveRoute(of: client)
@@ -113,7 +121,7 @@ extension Pooler {
         client.unit.isCounted = true
         loads.began(on: node, now: now)
         let pool = self.pool(
-            PoolKey(node: node, database: client.database.name, user: client.user), for: client)
+            PoolKey(node: node, database: client.database.name, user: client.user))
         while pool.waitingCount == 0, let server = pool.takeIdle() {
             if isUsable(server, for: client) {
                 return attach(server, to: client, now: now)
@@ -143,12 +151,18 @@ extension Pooler {
     }
 
     func hold(_ client: ClientSession, _ reason: HoldReason, now: Instant) {
+        if reason == .position { wantPositions(now: now) }
         client.unit.holdReason = reason
-        if client.unit.phase != .held {
-            client.unit.waitingSince = now
-            client.unit.phase = .held
-            held.append(client)
-        }
+        client.unit.waitingSince = now
+        client.unit.phase = .held
+        held.append(client)
+    }
+
+    /// Where a read has to wait for a replica, or to do without one, newer positions would help.
+    private func wantPositions(now: Instant) {
+        guard now - positionsWantedAt >= Self.wantSpacing else { return }
+        positionsWantedAt = now
+        effects.append(.wantPositions)
     }
 
     // MARK: Ready to run
@@ -177,6 +191,7 @@ extension Pooler {
 
     func start(_ client: ClientSession, on server: ServerConnection, now: Instant) {
         client.unit.phase = .running
+        client.unit.runningSince = now
         client.unit.useMark = server.useCount
         if client.unit.isLogin { return finishLogin(client, on: server, now: now) }
         if client.isCancelRequested {

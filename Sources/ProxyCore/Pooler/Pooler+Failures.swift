@@ -108,7 +108,7 @@ extension Pooler {
     /// Asks for a node once more.
     func reroute(_ client: ClientSession, now: Instant) {
         uncount(client, now: now)
-        if client.unit.phase != .held { client.unit.phase = .gathering }
+        client.unit.phase = .gathering
         route(client, now: now)
     }
 
@@ -146,8 +146,7 @@ extension Pooler {
 
     /// All who wait in a pool choose again; those that need this very node come back to it.
     func rerouteWaiters(of pool: ServerPool, now: Instant) {
-        let waiters = Array(pool.waiters)
-        for client in waiters {
+        for client in Array(pool.waiters) where client.unit.phase == .waiting {
             pool.remove(client)
             client.unit.avoided = pool.key.node
             uncount(client, now: now)
@@ -165,7 +164,8 @@ extension Pooler {
     func loginFailed(at server: ServerConnection, _ error: ErrorResponse, now: Instant) {
         server.lastWords = error
         let node = server.key.node
-        if error.sqlState == "28P01" { forgetCredential(of: server.key.user) }
+        let mayBeBehind = mayBeBehind(node) && Self.newToReplicas.contains(error.sqlState)
+        if error.sqlState == "28P01" && !mayBeBehind { forgetCredential(of: server.key.user) }
         effects.append(
             .log(.serverFailed(node, reason: "\(error.sqlState): \(error.message)")))
         counters[node: node].connectErrors += 1
@@ -174,6 +174,13 @@ extension Pooler {
         if let client = server.client { return replicationRefused(client, error, now: now) }
         pool?.openingFailed(now: now)
         switch error.sqlState {
+        case _ where mayBeBehind:
+            loads.connectFailed(to: node, now: now)
+            pool?.waiters.forEach { $0.unit.wantsNewest = true }
+            if let pool { rerouteWaiters(of: pool, now: now) }
+        case "53300" where ["InitializeSessionUserId", "CheckMyDatabase"].contains(error.routine):
+            // CONNECTION LIMIT of the role or database says nothing of the node: they wait.
+            if let pool { rerouteWaiters(of: pool, now: now) }
         case "57P01", "57P02", "57P03", "53300", "08P01":
             // It starts, stops or is full: others may have room, or it may be over soon.
             effects.append(.doubt(node))
@@ -187,6 +194,13 @@ extension Pooler {
             if let pool { announceWaiting(pool) }
         }
     }
+
+    /// What a role or database that has just been made or changed meets on a replica that has not
+    /// replayed that: no such role or password, no such database, no privilege.
+    private static let newToReplicas: Set = ["28000", "28P01", "3D000", "42501"]
+
+    /// Whether another node knows better who may log in.
+    func mayBeBehind(_ node: NodeID) -> Bool { topology.primary.map { $0 != node } ?? false }
 
     /// The server of a client is gone; what that means depends on how far the unit was.
     func serverLost(
@@ -370,6 +384,13 @@ enum Refusal: Equatable {
 extension ErrorResponse {
     static let canceled = ErrorResponse(
         .error, "57014", "canceling statement due to user request")
+
+    /// In the place of the server's words, which know of a user's request only.
+    static func canceled(for subject: UnitOfWork.Overdue.Subject) -> ErrorResponse {
+        ErrorResponse(
+            .error, "57014", "canceling statement due to \(subject.rawValue) timeout",
+            hint: "See clients.\(subject.rawValue)_timeout.")
+    }
 
     static let transactionLost = ErrorResponse(
         .error, "40001", "the transaction was lost with the server that ran it",

@@ -147,17 +147,13 @@ extension Pooler {
         guard !isDraining else {
             return refuse(client, "57P03", "the database system is shutting down")
         }
-        guard ledger.acquireClient(maximum: policy.clients.maximum) else {
+        guard take(.all, maximum: policy.clients.maximum, for: client) else {
+            counters.logins.count(.tooManyClients)
             return refuse(
                 client, "53300", "sorry, too many clients already",
                 hint: "martlet accepts \(policy.clients.maximum) clients (clients.maximum).")
         }
-        client.login?.hasClientPlace = true
-        if let refusal = rules.refusal(user: message.user, client.login?.encryption) {
-            counters.logins.count(.encryptionRefused)
-            log(client, refused: refusal.sqlState, refusal.logReason)
-            return refuse(client, refusal.sqlState, refusal.message, hint: refusal.hint)
-        }
+        guard let method = method(for: client, message) else { return }
         do {
             try readSettings(of: message, into: client, now: now)
         } catch {
@@ -171,10 +167,28 @@ extension Pooler {
         applyPolicy(to: client)
         client.phase = .authenticating
         client.login?.exchange = AuthenticationExchange(
-            user: client.user, rules: rules, nonce: secrets.next(18),
+            user: client.user, rules: rules, method: method, nonce: secrets.next(18),
             channelBinding: client.login?.encryption?.channelBinding)
         guard let step = client.login?.exchange?.begin(into: &client.output) else { return }
         perform(step, for: client, now: now)
+    }
+
+    /// How a client has to prove who it is; nil after it was refused.
+    private func method(
+        for client: ClientSession, _ message: StartupMessage
+    ) -> AuthenticationRule.Method? {
+        var attempt = LoginAttempt(
+            user: message.user, database: message.database, peer: client.peer)
+        attempt.isEncrypted = client.isEncrypted
+        attempt.isPhysicalReplication = message.replication == .physical
+        switch rules.verdict(on: attempt, client.login?.encryption) {
+        case .ask(let method): return method
+        case .refuse(let refusal):
+            counters.logins.count(refusal.isByRule ? .refusedByRule : .encryptionRefused)
+            log(client, refused: refusal.sqlState, refusal.logReason)
+            refuse(client, refusal.sqlState, refusal.message, hint: refusal.hint)
+            return nil
+        }
     }
 
     /// The settings of a startup packet: those in `options` first, so that the others override.
@@ -201,22 +215,11 @@ extension Pooler {
     }
 
     func applyPolicy(to client: ClientSession) {
-        client.poolPolicy = policy.pools.standard
-        client.route = client.listenerRoute ?? policy.routing.route
-        client.consistency = policy.routing.consistency
-        var seen = PoolPolicies.Override()
-        for entry in policy.pools.overrides
-        where (entry.database ?? client.database.name) == client.database.name
-            && (entry.user ?? client.user) == client.user {
-            seen.mode = seen.mode ?? entry.mode
-            seen.size = seen.size ?? entry.size
-            seen.route = seen.route ?? entry.route
-            seen.consistency = seen.consistency ?? entry.consistency
-        }
-        client.poolPolicy.mode = seen.mode ?? client.poolPolicy.mode
-        client.poolPolicy.size = seen.size ?? client.poolPolicy.size
-        client.route = client.listenerRoute ?? seen.route ?? client.route
-        client.consistency = seen.consistency ?? client.consistency
+        let session = policy.session(database: client.database.name, user: client.user)
+        client.poolPolicy = session.pool
+        client.limits = session.clients
+        client.route = client.listenerRoute ?? session.route
+        client.consistency = session.consistency
     }
 
     // MARK: Authentication
@@ -280,14 +283,21 @@ extension Pooler {
     private func authenticated(
         _ client: ClientSession, _ credential: ServerCredential, now: Instant
     ) {
-        guard
-            ledger.acquireClient(ofUser: client.user, maximum: policy.clients.maximumPerUser)
-        else {
+        giveUp(.loggingIn, of: client)
+        giveUp(.loggingInFrom(client.host), of: client)
+        guard take(.user(client.user), maximum: client.limits.maximumPerUser, for: client) else {
+            counters.logins.count(.tooManyClients)
             return refuse(
                 client, "53300", "too many connections for role \"\(client.user)\"",
                 hint: "See clients.maximum_per_user.")
         }
-        client.login?.hasUserPlace = true
+        let name = client.database.name
+        guard take(.database(name), maximum: client.limits.maximumPerDatabase, for: client) else {
+            counters.logins.count(.tooManyClients)
+            return refuse(
+                client, "53300", "too many connections for database \"\(name)\"",
+                hint: "See clients.maximum_per_database.")
+        }
         // Trust proves nothing: what is known of the user from a real login stays.
         if credential != .none || credentials[client.user] == nil {
             if credentials[client.user] != credential && credential != .none {
@@ -354,6 +364,36 @@ extension Pooler {
                     peer: client.peer, encryption: encryption)))
         advance(client, now: now)
         reconsiderReading(client)
+    }
+
+    // MARK: Places
+
+    /// Limits those who have not proved yet who they are; a client too many is refused at once.
+    func admit(_ client: ClientSession) {
+        let limits = policy.clients
+        let from = ClientGroup.loggingInFrom(client.host)
+        if take(.loggingIn, maximum: limits.maximumLoggingIn, for: client),
+            take(from, maximum: limits.maximumLoggingInPerAddress, for: client)
+        {
+            return
+        }
+        counters.logins.count(.tooManyClients)
+        log(client, refused: "53300", "too many clients are logging in")
+        refuse(
+            client, "53300", "too many clients are logging in",
+            hint: "See clients.maximum_logging_in and clients.maximum_logging_in_per_address.")
+    }
+
+    private func take(_ group: ClientGroup, maximum: Int, for client: ClientSession) -> Bool {
+        guard ledger.acquireClient(in: group, maximum: maximum) else { return false }
+        client.places.append(group)
+        return true
+    }
+
+    private func giveUp(_ group: ClientGroup, of client: ClientSession) {
+        guard let index = client.places.firstIndex(of: group) else { return }
+        client.places.remove(at: index)
+        ledger.releaseClient(in: group)
     }
 
     /// Refuses a client that is not logged in: a FATAL error, then the end.

@@ -324,7 +324,12 @@ extension Pooler {
             markDirty(client)
         case .client, .made:
             decided(client)
-            send(message, to: client)
+            if let overdue = client.unit.overdue, error.sqlState == "57014" {
+                ErrorResponse.canceled(for: overdue.subject).write(to: &client.output)
+                markDirty(client)
+            } else {
+                send(message, to: client)
+            }
         }
     }
 

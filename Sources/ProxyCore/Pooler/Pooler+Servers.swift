@@ -4,9 +4,10 @@ internal import PostgresWire
 
 /// Server connections: opened within the limits, logged in, reused, handed over, closed.
 extension Pooler {
-    func pool(_ key: PoolKey, for client: ClientSession) -> ServerPool {
+    func pool(_ key: PoolKey) -> ServerPool {
         if let pool = pools[key] { return pool }
-        let pool = ServerPool(key: key, policy: client.poolPolicy)
+        let pool = ServerPool(
+            key: key, policy: policy.session(database: key.database, user: key.user).pool)
         pools[key] = pool
         return pool
     }
@@ -20,18 +21,29 @@ extension Pooler {
         while pool.opening < pool.waitingCount {
             // After a failure one connection at a time finds out whether it is over.
             if pool.failures > 0 && pool.opening > 0 { return }
-            let verdict = ledger.acquire(
-                pool.key, size: pool.policy.size, perNode: policy.pools.serversPerNode)
-            switch verdict {
+            switch ledger.acquire(pool.key, limits(of: pool, now: now)) {
             case .granted: open(pool, node, now: now)
             case .poolFull: return
-            case .nodeFull:
-                if !makeRoom(on: pool.key.node) {
-                    effects.append(.broadcast(.makeRoom(pool.key.node)))
+            case .full(let scope):
+                if !makeRoom(in: scope) {
+                    effects.append(.broadcast(.makeRoom(scope)))
                     return
                 }
             }
         }
+    }
+
+    /// The reserve is there for those who have waited for long.
+    private func limits(of pool: ServerPool, now: Instant) -> ServerLimits {
+        var limits = ServerLimits(
+            pool: pool.policy.size, node: policy.pools.serversPerNode,
+            user: pool.policy.serversPerUser, database: pool.policy.serversPerDatabase)
+        if let oldest = pool.oldestWaiter,
+            now - oldest.unit.waitingSince >= policy.pools.reserveTimeout
+        {
+            limits.pool += pool.policy.reserveSize
+        }
+        return limits
     }
 
     private func open(_ pool: ServerPool, _ node: Topology.Node, now: Instant) {
@@ -43,10 +55,10 @@ extension Pooler {
         effects.append(.connect(id, host: node.host, port: node.port))
     }
 
-    /// Closes an idle server of another pool of the node that nobody waits for.
-    func makeRoom(on node: NodeID) -> Bool {
+    /// Closes an idle server of a pool that nobody waits for.
+    func makeRoom(in scope: ServerScope) -> Bool {
         var oldest: ServerConnection?
-        for pool in pools.values where pool.key.node == node && pool.waitingCount == 0 {
+        for pool in pools.values where scope.contains(pool.key) && pool.waitingCount == 0 {
             guard let server = pool.idleServers.first else { continue }
             if oldest.map({ server.idleSince < $0.idleSince }) ?? true { oldest = server }
         }
@@ -95,7 +107,9 @@ extension Pooler {
                 server.phase = .starting
             }
         } catch {
-            if error.needsNewSecret { forgetCredential(of: server.key.user) }
+            if error.needsNewSecret && !mayBeBehind(server.key.node) {
+                forgetCredential(of: server.key.user)
+            }
             loginFailed(
                 at: server, ErrorResponse(.fatal, error.sqlState, error.message), now: now)
         }
@@ -146,16 +160,16 @@ extension Pooler {
         if topology.primary == server.key.node && server.isInRecovery == true {
             effects.append(.doubt(server.key.node))
         }
-        release(server, now: now)
+        release(server, isNew: true, now: now)
     }
 
     // MARK: Reuse
 
     /// A server at rest serves the next client, here or on the shard whose client waits longer.
-    func release(_ server: ServerConnection, now: Instant) {
+    func release(_ server: ServerConnection, isNew: Bool = false, now: Instant) {
         guard server.phase == .leased, server.client == nil, server.isAtRest else { return }
         guard let pool = pools[server.key] else { return close(server, .topology) }
-        if now - server.openedAt > policy.pools.serverLifetime || isDraining && clientCount == 0 {
+        if isTooOld(server, now: now) || isDraining && clientCount == 0 {
             return close(server, .lifetime)
         }
         let oldest = pool.oldestWaiter
@@ -165,17 +179,30 @@ extension Pooler {
             server.phase = .idle
             return
         }
-        while let client = pool.dequeue() {
+        if let client = pool.dequeue(where: { isUsable(server, for: $0) }) {
             announceWaiting(pool)
-            if isUsable(server, for: client) { return attach(server, to: client, now: now) }
-            // Its node turned out not to be what the unit needs: ask again.
-            pool.openingFailed(now: now)
-            effects.append(.doubt(server.key.node))
-            reroute(client, now: now)
+            return attach(server, to: client, now: now)
         }
+        if pool.waitingCount > 0 { return replace(server, isNew: isNew, now: now) }
         server.phase = .idle
         server.idleSince = now
         pool.addIdle(server)
+    }
+
+    func isTooOld(_ server: ServerConnection, now: Instant) -> Bool {
+        let lifetime = policy.pools.serverLifetime
+        return lifetime > .zero && now - server.openedAt >= lifetime
+    }
+
+    /// Those who wait need a primary, and this is a standby's: its place is for another one.
+    ///
+    /// It may be a standby's of before a promotion, or the node is not what it was taken for.
+    private func replace(_ server: ServerConnection, isNew: Bool, now: Instant) {
+        close(server, .topology)
+        effects.append(.doubt(server.key.node))
+        guard let pool = pools[server.key] else { return }
+        if isNew { pool.openingFailed(now: now) }
+        rerouteWaiters(of: pool, now: now)
     }
 
     /// Tells the other shards since when a client waits here.
@@ -212,8 +239,7 @@ extension Pooler {
         // It may have been named dirty there in the wake-up that gave it away; not here.
         server.isDirty = false
         slots[Int(id.slot)].occupant = .server(server)
-        let pool = pools[server.key] ?? ServerPool(key: server.key, policy: policy.pools.standard)
-        pools[server.key] = pool
+        let pool = pool(server.key)
         pool.total += 1
         release(server, now: now)
         return id

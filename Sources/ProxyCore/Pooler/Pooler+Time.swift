@@ -8,9 +8,10 @@ extension Pooler {
     private static let tick = Instant.Span.milliseconds(100)
     private static let housekeeping = Instant.Span.seconds(1)
 
-    /// When to call `deadlineReached`: soon while somebody waits, else once a second, and never
-    /// when there is nothing that could grow old.
+    /// When to call `deadlineReached`: soon while somebody waits or work is timed, else once a
+    /// second, and never when there is nothing that could grow old.
     package var nextDeadline: Instant? {
+        if timesWork && clientCount > 0 { return lastHousekeeping + Self.tick }
         if !held.isEmpty || loggingIn > 0 || pools.values.contains(where: { $0.waitingCount > 0 }) {
             return lastHousekeeping + Self.tick
         }
@@ -57,16 +58,18 @@ extension Pooler {
     private func retryHeld(now: Instant) {
         let waiting = held
         held.removeAll(keepingCapacity: true)
-        for client in waiting {
+        for client in waiting where client.unit.phase == .held {
             let since = client.unit.waitingSince
+            let began = client.unit.startedAt
+            client.unit.phase = .gathering
             if !client.unit.isLogin, answerLocally(client, now: now) {
-                if client.unit.phase != .held { advance(client, now: now) }
+                advance(client, now: now)
             } else {
                 route(client, now: now)
             }
-            if client.unit.phase == .held {
-                // `hold` leaves one that is held already where it was.
-                held.append(client)
+            // It may be the next unit that is held now.
+            if client.unit.phase == .held && client.unit.startedAt == began {
+                client.unit.waitingSince = since
             } else {
                 counters.holds.record(now - since)
             }
@@ -75,18 +78,20 @@ extension Pooler {
 
     private func tend(_ pool: ServerPool, now: Instant) {
         while let client = pool.oldestWaiter,
-            now - client.unit.waitingSince >= policy.pools.waitTimeout {
+            now - client.unit.waitingSince >= pool.policy.waitTimeout {
             _ = pool.dequeue()
             announceWaiting(pool)
             counters.errors.count(.waitTimeout)
             fail(client, .noServer(pool.policy.size), now: now)
         }
         if pool.waitingCount > 0 { grow(pool, now: now) }
-        for server in pool.idleServers
-        where now - server.idleSince >= policy.pools.serverIdleTimeout
-            || now - server.openedAt >= policy.pools.serverLifetime {
+        let idleTimeout = policy.pools.serverIdleTimeout
+        for server in pool.idleServers {
+            let isTooOld = isTooOld(server, now: now)
+            let isUnused = idleTimeout > .zero && now - server.idleSince >= idleTimeout
+            guard isTooOld || isUnused else { continue }
             pool.removeIdle(server)
-            close(server, now - server.openedAt >= policy.pools.serverLifetime ? .lifetime : .idleTimeout)
+            close(server, isTooOld ? .lifetime : .idleTimeout)
         }
         if pool.total == 0 && pool.waitingCount == 0 { pools[pool.key] = nil }
     }
@@ -97,16 +102,19 @@ extension Pooler {
         case .startup, .authenticating, .greeting:
             guard now - client.acceptedAt >= policy.clients.loginTimeout else { return }
             counters.logins.count(.timeout)
-            refuse(client, "08006", "canceling authentication due to timeout")
+            refuse(client, "57014", "canceling authentication due to timeout")
         case .ready:
             if client.replication != nil { return }
+            expireWork(of: client, now: now)
             // One that stops in the middle of a message keeps its server waiting.
             let isAmidMessage = client.passing > 0 && !client.isReadingPaused
-            guard client.unit.phase == .gathering || isAmidMessage else { return }
+            guard client.phase == .ready, client.unit.phase == .gathering || isAmidMessage else {
+                return
+            }
             let idle = now - client.lastActivity
             let limit =
                 client.status == .idle
-                ? policy.clients.idleTimeout : policy.clients.idleInTransactionTimeout
+                ? client.limits.idleTimeout : client.limits.idleInTransactionTimeout
             guard limit > .zero, idle >= limit else { return }
             counters.errors.count(.idleTimeout)
             if client.status == .idle {
@@ -116,6 +124,45 @@ extension Pooler {
                     client, "25P03", "terminating connection due to idle-in-transaction timeout")
             }
         }
+    }
+
+    // MARK: Work that takes too long
+
+    /// A cancel request may come before the server has begun, or get lost: it is made again.
+    private static let cancelInterval = Instant.Span.seconds(1)
+
+    private func expireWork(of client: ClientSession, now: Instant) {
+        let limits = client.limits
+        let isTransactionOver = client.transactionSince.map {
+            Self.isOver(limits.transactionTimeout, since: $0, now)
+        }
+        switch client.unit.phase {
+        case .running where client.server?.replies.isEmpty == false:
+            if Self.isOver(limits.queryTimeout, since: client.unit.runningSince, now) {
+                cancelWork(of: client, .query, now: now)
+            } else if isTransactionOver == true && !client.unit.mayCommit {
+                // Nobody could say any more what became of a COMMIT.
+                cancelWork(of: client, .transaction, now: now)
+            }
+        case .gathering, .waiting, .held, .running:
+            guard isTransactionOver == true, client.passing == 0 else { return }
+            counters.errors.count(.transactionTimeout)
+            refuse(client, "25P04", "terminating connection due to transaction timeout")
+        case .preparing, .inspecting: break
+        }
+    }
+
+    private static func isOver(_ limit: Instant.Span, since: Instant, _ now: Instant) -> Bool {
+        limit > .zero && now - since >= limit
+    }
+
+    private func cancelWork(
+        of client: ClientSession, _ subject: UnitOfWork.Overdue.Subject, now: Instant
+    ) {
+        if let last = client.unit.overdue?.cancelledAt, now - last < Self.cancelInterval { return }
+        guard let server = client.server, deliverCancel(to: server) else { return }
+        if client.unit.overdue == nil && subject == .query { counters.errors.count(.queryTimeout) }
+        client.unit.overdue = UnitOfWork.Overdue(subject: subject, cancelledAt: now)
     }
 
     // MARK: The world
@@ -156,16 +203,15 @@ extension Pooler {
         self.policy = policy
         self.rules = rules
         profiles.removeAll()
-        for pool in pools.values { pool.policy = policy.pools.standard }
+        for pool in pools.values {
+            pool.policy = policy.session(database: pool.key.database, user: pool.key.user).pool
+        }
         for slot in slots {
             guard case .client(let client) = slot.occupant, client.phase == .ready else { continue }
             let mode = client.poolPolicy.mode
             applyPolicy(to: client)
             // A session that has a server of its own keeps it to its end.
             if mode == .session { client.poolPolicy.mode = .session }
-            pools.values.filter {
-                $0.key.database == client.database.name && $0.key.user == client.user
-            }.forEach { $0.policy = client.poolPolicy }
         }
     }
 

@@ -36,7 +36,11 @@ package final class Pooler {
     let classifier = StatementClassifier()
     let bytes = BytePool()
     let registry: StatementRegistry
-    var policy: ProxyPolicy
+    var policy: ProxyPolicy {
+        didSet { timesWork = policy.timesWork }
+    }
+    /// Of `policy`, at hand.
+    private(set) var timesWork: Bool
     var rules: LoginRules
     var topology: Topology
     /// The other martlets, which a cancel key may mean.
@@ -67,6 +71,8 @@ package final class Pooler {
     package internal(set) var counters = ShardCounters()
     package internal(set) var demand: ReadDemand
     var lastHousekeeping = Instant(0)
+    /// When positions were last asked for.
+    var positionsWantedAt = Instant(0)
     var catalogueVersion = 0
     /// Counts what touched the temporary objects of any session.
     var temporaryVersion = 0
@@ -80,6 +86,7 @@ package final class Pooler {
         self.shard = shard
         self.shardCount = shardCount
         self.policy = policy
+        timesWork = policy.timesWork
         self.rules = rules
         self.topology = topology
         self.ledger = ledger
@@ -104,6 +111,7 @@ package final class Pooler {
         slots[Int(id.slot)].occupant = .client(client)
         clientCount += 1
         loggingIn += 1
+        admit(client)
         return id
     }
 

@@ -125,11 +125,11 @@ package struct SessionPosition: Equatable, Sendable {
     ///
     /// A session that reads without a pause would stay on the primary for ever after a single
     /// write: each read there is a new event without a position. So for the last quarter of each
-    /// second of that, its reads wait for the next sample, which takes one interval, and go on
-    /// from a replica that has it.
+    /// fifth of a second of that, its reads wait for samples, which are there in about ten
+    /// milliseconds, and go on from a replica that has what they say.
     package func shouldAwaitSample(_ now: Instant) -> Bool {
         guard let strayedSince else { return false }
-        return (now - strayedSince).milliseconds % 1000 >= 750
+        return (now - strayedSince).milliseconds % 200 >= 150
     }
 
     // MARK: Details

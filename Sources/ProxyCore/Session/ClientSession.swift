@@ -60,6 +60,9 @@ package final class ClientSession {
     package var user = ""
     package var database: DatabaseState
     package var poolPolicy = PoolPolicy()
+    package var limits = ClientPolicy()
+    /// What it counts for; given back when it leaves.
+    package var places: [ClientGroup] = []
     package var route = Route.auto
     package var consistency = Consistency.session
     /// What must be known to cancel what it does.
@@ -94,7 +97,17 @@ package final class ClientSession {
     package var position = SessionPosition()
 
     // What it is doing.
-    package var status = TransactionStatus.idle
+    package var status = TransactionStatus.idle {
+        didSet {
+            if status == .idle {
+                transactionSince = nil
+            } else if oldValue == .idle {
+                transactionSince = lastActivity
+            }
+        }
+    }
+    /// When it sent the BEGIN of the transaction that it is in.
+    package private(set) var transactionSince: Instant?
     package var server: ServerConnection?
     package var unit = UnitOfWork()
     package var deferredBegin: DeferredBegin?
@@ -126,6 +139,9 @@ package final class ClientSession {
         output = ByteQueue(pool: bytes)
         holdback = ByteQueue(pool: bytes)
     }
+
+    /// The address that it connects from, without the port.
+    package var host: String { String(IPAddress.host(of: peer)) }
 
     /// What it sent and martlet still has; valid until `inbound` is changed.
     package var unread: RawSpan {
@@ -195,8 +211,6 @@ package final class ClientSession {
         package var isHandshaking = false
         /// What TLS says of the connection; nil where it is not encrypted.
         package var encryption: Encryption?
-        package var hasClientPlace = false
-        package var hasUserPlace = false
 
         package init() {}
     }

@@ -80,6 +80,8 @@ package struct UnitOfWork {
     package var attempts = 0
     /// The node that it failed on.
     package var avoided: NodeID?
+    /// A replica did not let its client in, perhaps because it is behind: the primary knows.
+    package var wantsNewest = false
     package var holdReason = HoldReason.noPrimary
     /// It is counted in its node's load.
     package var isCounted = false
@@ -94,6 +96,9 @@ package struct UnitOfWork {
     package var runsOnReplica = false
     package var startedAt = Instant(0)
     package var waitingSince = Instant(0)
+    package var runningSince = Instant(0)
+    /// Its time, or its transaction's, was over, and its server was asked to cancel it.
+    package var overdue: Overdue?
     /// The login of a client, which needs a server but sends nothing of the client's.
     package var isLogin = false
     /// BEGIN goes before it.
@@ -104,6 +109,13 @@ package struct UnitOfWork {
 
     /// It parses, describes and closes statements, and is wholly there.
     package var onlyPrepares: Bool { usesStatement && !executes && isComplete }
+
+    /// Whose time was over, and when the server was asked last.
+    package struct Overdue: Equatable, Sendable {
+        package enum Subject: String, Sendable { case query, transaction }
+        package var subject: Subject
+        package var cancelledAt: Instant
+    }
 
     /// What a command sets back to what the startup packet said.
     package enum Resets: Comparable, Sendable { case nothing, one, all, session }

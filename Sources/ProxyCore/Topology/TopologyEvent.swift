@@ -15,6 +15,8 @@ package enum TopologyEvent: Equatable, Sendable {
     case sampleFailed(NodeID, SampleFailure)
     /// The data path met something that contradicts what is known of a member.
     case doubted(NodeID)
+    /// Sessions wait for positions that are newer than the last ones.
+    case positionsWanted
     /// A member was told to leave (or no longer is): no reads from now on.
     case draining(name: String, Bool)
 }

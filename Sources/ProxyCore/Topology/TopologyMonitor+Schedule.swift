@@ -4,6 +4,8 @@
 extension TopologyMonitor {
     /// Between two probes of one member, however many hints come.
     static let doubtSpacing = Instant.Span.milliseconds(20)
+    /// Between two samples of one member, however many sessions wait for one.
+    static let positionSpacing = Instant.Span.milliseconds(10)
     /// How long a position waits for those of the other members, to leave in one snapshot.
     private static let publishDelay = Instant.Span.milliseconds(5)
 

@@ -57,6 +57,7 @@ package struct TopologyMonitor: Sendable {
         case .sampled(let id, let sample): sampled(id, sample, now)
         case .sampleFailed(let id, let failure): sampleFailed(id, failure, now)
         case .doubted(let id): doubted(id, now)
+        case .positionsWanted: positionsWanted(now)
         case .draining(let name, let isDraining):
             if let index = members.firstIndex(where: { $0.name == name }) {
                 members[index].isDraining = isDraining
@@ -154,6 +155,13 @@ package struct TopologyMonitor: Sendable {
             members[index].doubtedAt = now
             members[index].probe.hurry(now, spacing: Self.doubtSpacing)
             members[index].sampling.hurry(now, spacing: Self.doubtSpacing)
+        }
+    }
+
+    /// Samples everybody who answers before the interval is over.
+    private mutating func positionsWanted(_ now: Instant) {
+        for index in members.indices where members[index].downSince == nil {
+            members[index].sampling.hurry(now, spacing: Self.positionSpacing)
         }
     }
 

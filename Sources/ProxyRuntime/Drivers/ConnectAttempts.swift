@@ -42,6 +42,8 @@ package struct ConnectAttempts {
     }
 
     private let tls: ShardTLS
+    /// For sockets that are opened from now on.
+    package var tcp = TCPPolicy()
     private var attempts: [ConnectionID: Attempt] = [:]
 
     package init(_ tls: ShardTLS) { self.tls = tls }
@@ -70,7 +72,7 @@ package struct ConnectAttempts {
         attempts[id]?.phase = .connecting
         while let address = attempts[id]?.remaining.popFirst() {
             do throws(SocketError) {
-                return try Socket.connecting(to: address)
+                return try Socket.connecting(to: address, tcp)
             } catch {
                 failure = error
             }

@@ -12,6 +12,14 @@ package final class Ledger: ServerLedger {
     private struct Servers {
         var ofPool: [PoolKey: Int] = [:]
         var ofNode: [NodeID: Int] = [:]
+        var ofUser: [Share: Int] = [:]
+        var ofDatabase: [Share: Int] = [:]
+    }
+
+    /// The servers of one node for one user, or for one database.
+    private struct Share: Hashable {
+        let node: NodeID
+        let name: String
     }
 
     private struct Waiter {
@@ -21,8 +29,7 @@ package final class Ledger: ServerLedger {
 
     private let servers = Mutex(Servers())
     private let waiters = Mutex<[PoolKey: [Waiter]]>([:])
-    private let users = Mutex<[String: Int]>([:])
-    private let clients = Atomic<Int>(0)
+    private let groups = Mutex<[ClientGroup: Int]>([:])
     /// How many pools each shard waits for, and their sum: a hint that is right when nothing moves.
     private let waitingOfShard: [Count]
     private let waiting = Count()
@@ -37,20 +44,39 @@ package final class Ledger: ServerLedger {
 
     // MARK: Servers
 
-    package func acquire(_ pool: PoolKey, size: Int, perNode: Int) -> SlotVerdict {
-        servers.withLock { servers in
-            if servers.ofPool[pool, default: 0] >= size { return .poolFull }
-            if servers.ofNode[pool.node, default: 0] >= perNode { return .nodeFull }
+    package func acquire(_ pool: PoolKey, _ limits: ServerLimits) -> SlotVerdict {
+        let user = Share(node: pool.node, name: pool.user)
+        let database = Share(node: pool.node, name: pool.database)
+        return servers.withLock { servers in
+            if servers.ofPool[pool, default: 0] >= limits.pool { return .poolFull }
+            if Self.isFull(servers.ofUser[user], limits.user) {
+                return .full(.user(pool.user, on: pool.node))
+            }
+            if Self.isFull(servers.ofDatabase[database], limits.database) {
+                return .full(.database(pool.database, on: pool.node))
+            }
+            if servers.ofNode[pool.node, default: 0] >= limits.node {
+                return .full(.node(pool.node))
+            }
             servers.ofPool[pool, default: 0] += 1
             servers.ofNode[pool.node, default: 0] += 1
+            servers.ofUser[user, default: 0] += 1
+            servers.ofDatabase[database, default: 0] += 1
             return .granted
         }
+    }
+
+    /// Zero is no limit; it is counted all the same, since a reload may set one.
+    private static func isFull(_ count: Int?, _ limit: Int) -> Bool {
+        limit > 0 && count ?? 0 >= limit
     }
 
     package func release(_ pool: PoolKey) {
         servers.withLock { servers in
             Self.countDown(&servers.ofPool, pool)
             Self.countDown(&servers.ofNode, pool.node)
+            Self.countDown(&servers.ofUser, Share(node: pool.node, name: pool.user))
+            Self.countDown(&servers.ofDatabase, Share(node: pool.node, name: pool.database))
         }
     }
 
@@ -97,34 +123,16 @@ package final class Ledger: ServerLedger {
 
     // MARK: Clients
 
-    package func acquireClient(maximum: Int) -> Bool {
-        var count = clients.load(ordering: .relaxed)
-        while count < maximum {
-            let (exchanged, original) = clients.weakCompareExchange(
-                expected: count, desired: count + 1, ordering: .relaxed)
-            if exchanged { return true }
-            count = original
-        }
-        return false
-    }
-
-    package func releaseClient() {
-        let before = clients.subtract(1, ordering: .relaxed).oldValue
-        precondition(before > 0, "a client's place was given back twice")
-    }
-
-    package func acquireClient(ofUser user: String, maximum: Int) -> Bool {
-        users.withLock { users in
-            let count = users[user, default: 0]
-            // Zero is no limit; counted all the same, since a reload may set one.
-            if maximum > 0 && count >= maximum { return false }
-            users[user] = count + 1
+    package func acquireClient(in group: ClientGroup, maximum: Int) -> Bool {
+        groups.withLock { groups in
+            if Self.isFull(groups[group], maximum) { return false }
+            groups[group, default: 0] += 1
             return true
         }
     }
 
-    package func releaseClient(ofUser user: String) {
-        users.withLock { Self.countDown(&$0, user) }
+    package func releaseClient(in group: ClientGroup) {
+        groups.withLock { Self.countDown(&$0, group) }
     }
 
     private static func countDown<Key>(_ counts: inout [Key: Int], _ key: Key) {

@@ -58,6 +58,7 @@ package final class PoolerDriver: ShardHandler {
         self.resolver = resolver
         self.host = host
         pendingOutputLimit = policy.limits.pendingOutput
+        attempts.tcp = policy.tcp
     }
 
     deinit { unsafe buffer.deallocate() }
@@ -90,6 +91,7 @@ package final class PoolerDriver: ShardHandler {
             }
         case .reconfigured(let policy, let rules):
             pendingOutputLimit = policy.limits.pendingOutput
+            attempts.tcp = policy.tcp
             pooler.reconfigured(policy, rules: rules, now: now)
         case .perform(let body): body(pooler, now)
         case .drain(let completion):
@@ -319,6 +321,7 @@ package final class PoolerDriver: ShardHandler {
         case .needCatalogue(let database): host.needCatalogue(database)
         case .catalogueStale(let database): host.catalogueStale(database)
         case .doubt(let node): host.doubt(node)
+        case .wantPositions: host.wantPositions()
         case .post(let other, let message):
             post(message, to: other)
         case .broadcast(let message):
@@ -404,6 +407,7 @@ package final class PoolerDriver: ShardHandler {
 
     private func accept(_ socket: Socket, peer: String, route: Route?, now: Instant) {
         statistics.accepted += 1
+        socket.tune(attempts.tcp)
         let id = pooler.accepted(peer: peer, listener: route, now: now)
         watch(id, socket, state: [])
     }

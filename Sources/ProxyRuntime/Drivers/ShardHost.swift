@@ -16,6 +16,8 @@ package struct ShardHost: Sendable {
     package var catalogueStale: @Sendable (_ database: String) -> Void
     /// What a connection saw contradicts the topology.
     package var doubt: @Sendable (NodeID) -> Void
+    /// Sessions wait for newer log positions.
+    package var wantPositions: @Sendable () -> Void
     package var log: @Sendable (ShardID, LogEvent) -> Void
 
     package init(
@@ -26,12 +28,14 @@ package struct ShardHost: Sendable {
         needCatalogue: @escaping @Sendable (String) -> Void = { _ in },
         catalogueStale: @escaping @Sendable (String) -> Void = { _ in },
         doubt: @escaping @Sendable (NodeID) -> Void = { _ in },
+        wantPositions: @escaping @Sendable () -> Void = {},
         log: @escaping @Sendable (ShardID, LogEvent) -> Void = { _, _ in }
     ) {
         self.lookUpSecret = lookUpSecret
         self.needCatalogue = needCatalogue
         self.catalogueStale = catalogueStale
         self.doubt = doubt
+        self.wantPositions = wantPositions
         self.log = log
     }
 }

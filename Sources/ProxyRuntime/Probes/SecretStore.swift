@@ -7,9 +7,13 @@ package import ProxyCore
 /// Finds the secrets of roles with the service account, and remembers them for a while.
 ///
 /// It asks the primary, whose answer is never late; while there is none, a replica. Where the
-/// account may not read `pg_authid`, the function of `martlet setup` answers for it. Equal
-/// questions are asked once. A secret that ran out is still used while nobody can be asked: the
-/// server checks the client's key in the end.
+/// account may not read `pg_authid`, the function of `martlet setup` answers for it.
+///
+/// With no lifetime each login gets an answer to a question that was sent after the login began, so
+/// that a new password, NOLOGIN or VALID UNTIL counts for everybody who connects after it. That is
+/// one question at a time for a role, however many log in: who comes while one is on its way waits
+/// for the next, together with all others. A secret that ran out is still used while nobody can be
+/// asked: the server checks the client's key in the end.
 // Confined to `queue`; the entries for other threads go through it.
 package final class SecretStore: @unchecked Sendable {
     package typealias Completion = @Sendable (SecretLookup) -> Void
@@ -24,9 +28,12 @@ package final class SecretStore: @unchecked Sendable {
     private static let timeout = Instant.Span.seconds(5)
 
     private struct Entry {
-        var secret: String?
+        /// Nil where there is no such role, or it may not log in.
+        var secret: RoleSecret?
         var fetchedAt: Instant
         var usedAt: Instant
+
+        var answer: SecretLookup { secret.map { .found($0) } ?? .absent(fetchedAt: fetchedAt) }
     }
 
     private struct Waiter {
@@ -97,9 +104,12 @@ package final class SecretStore: @unchecked Sendable {
 
     private func find(_ user: String, _ newerThan: Instant, _ completion: @escaping Completion) {
         let now = clock()
-        if let entry = entries[user], isFresh(entry, now), entry.fetchedAt >= newerThan {
+        // Nothing older than the lifetime, wherever it comes from.
+        let oldest = Instant(now.nanoseconds - min(lifetime.nanoseconds, now.nanoseconds))
+        let newerThan = max(newerThan, oldest)
+        if let entry = entries[user], entry.fetchedAt >= newerThan, isFresh(entry, now) {
             entries[user]?.usedAt = now
-            return completion(.found(secret: entry.secret, fetchedAt: entry.fetchedAt))
+            return completion(entry.answer)
         }
         let waiter = Waiter(newerThan: newerThan, completion: completion)
         if questions[user] != nil {
@@ -114,7 +124,7 @@ package final class SecretStore: @unchecked Sendable {
     }
 
     private func isFresh(_ entry: Entry, _ now: Instant) -> Bool {
-        let limit = entry.secret == nil ? min(lifetime, Self.absenceLifetime) : lifetime
+        let limit = entry.secret?.text == nil ? min(lifetime, Self.absenceLifetime) : lifetime
         return now - entry.fetchedAt < limit
     }
 
@@ -170,9 +180,11 @@ package final class SecretStore: @unchecked Sendable {
         switch result {
         case .success(let found):
             hasComplained = false
-            let secret = found.rows.first?.first ?? nil
-            remember(user, secret, found.sentAt)
-            lookup = .found(secret: secret, fetchedAt: found.sentAt)
+            let entry = Entry(
+                secret: found.rows.first.flatMap { Self.secret($0, askedAt: found.sentAt) },
+                fetchedAt: found.sentAt, usedAt: clock())
+            remember(user, entry)
+            lookup = entry.answer
         case .failure(let fault):
             complain(fault)
             lookup = stale(user) ?? .unavailable(fault.words)
@@ -192,12 +204,12 @@ package final class SecretStore: @unchecked Sendable {
         guard let entry = entries[user], entry.secret != nil,
             clock() - entry.fetchedAt < Self.staleLifetime
         else { return nil }
-        return .found(secret: entry.secret, fetchedAt: entry.fetchedAt)
+        return entry.answer
     }
 
-    private func remember(_ user: String, _ secret: String?, _ fetchedAt: Instant) {
+    private func remember(_ user: String, _ entry: Entry) {
         if entries[user] == nil, entries.count >= Self.capacity { forgetSome() }
-        entries[user] = Entry(secret: secret, fetchedAt: fetchedAt, usedAt: clock())
+        entries[user] = entry
     }
 
     /// Makes room for a while: the quarter that was used the longest time ago goes.
@@ -241,9 +253,21 @@ package final class SecretStore: @unchecked Sendable {
 
     // MARK: The questions
 
+    /// The secret, and the seconds for which it is valid; nothing where it is valid for ever.
+    ///
+    /// Seconds, because the clocks of both machines need not agree; and infinity can be told from
+    /// other times only in that way before PostgreSQL 17.
+    private static func columns(_ secret: String, _ validUntil: String) -> String {
+        """
+        \(secret), CASE
+            WHEN \(validUntil) = 'infinity' THEN NULL
+            WHEN \(validUntil) < pg_catalog.clock_timestamp() THEN -1
+            ELSE extract(epoch FROM \(validUntil) - pg_catalog.clock_timestamp()) END
+        """
+    }
+
     private static let tableQuery = """
-        SELECT CASE WHEN rolvaliduntil < pg_catalog.clock_timestamp() THEN NULL
-                    ELSE rolpassword END
+        SELECT \(columns("rolpassword", "rolvaliduntil"))
         FROM pg_catalog.pg_authid WHERE rolname = $1 AND rolcanlogin
         """
 
@@ -253,10 +277,20 @@ package final class SecretStore: @unchecked Sendable {
                 .joined(separator: "\"\"") + "\""
         }
         let qualified = name.count == 1 ? "public." + name[0] : name.joined(separator: ".")
-        return """
-            SELECT CASE WHEN valid_until < pg_catalog.clock_timestamp() THEN NULL
-                        ELSE secret END
-            FROM \(qualified)($1)
-            """
+        return "SELECT \(Self.columns("secret", "valid_until")) FROM \(qualified)($1)"
+    }
+
+    private static func secret(_ row: [String?], askedAt: Instant) -> RoleSecret? {
+        guard row.count == 2 else { return nil }
+        return RoleSecret(
+            text: row[0], validUntil: row[1].map { end(of: $0, askedAt: askedAt) },
+            fetchedAt: askedAt)
+    }
+
+    /// Counted from the question, not from the answer, it is never too late.
+    private static func end(of seconds: String, askedAt: Instant) -> Instant {
+        // What cannot be read is over; what is too long to count is over after everybody.
+        guard let seconds = Double(seconds), seconds > 0 else { return Instant(0) }
+        return askedAt + .milliseconds(UInt64(min(seconds, 1e9) * 1000))
     }
 }

@@ -78,6 +78,9 @@ package final class TopologyDriver: @unchecked Sendable {
     /// The data path met something that contradicts what is known of a member.
     package func doubt(_ id: NodeID) { queue.async { self.happened(.doubted(id)) } }
 
+    /// Sessions wait for newer log positions; asked for no more often than is useful.
+    package func wantPositions() { queue.async { self.happened(.positionsWanted) } }
+
     /// Something outside, such as a watch on pods, says that a member is to leave.
     package func draining(name: String, _ isDraining: Bool) {
         queue.async { self.happened(.draining(name: name, isDraining)) }

@@ -248,6 +248,7 @@ package final class ProxyServer: Sendable {
             needCatalogue: { catalogues.need($0) },
             catalogueStale: { catalogues.stale($0) },
             doubt: { driver.doubt($0) },
+            wantPositions: { driver.wantPositions() },
             log: { _, event in
                 let topology = outlet.server?.state.withLock { $0.topology }
                 log.write(
@@ -288,6 +289,7 @@ extension TLSStore.Settings {
     package init(_ configuration: Configuration) {
         self.init(
             clientMode: configuration.policy.authentication.encryption.mode,
+            asksForCertificate: configuration.policy.authentication.asksForCertificate,
             client: configuration.clientTLS, server: configuration.serverTLS)
     }
 }

@@ -99,7 +99,6 @@ package final class Acceptor: Sendable {
     }
 
     private func admit(_ socket: Socket, from peer: SocketAddress) {
-        if !peer.isUnix { socket.tune() }
         if !take(socket, peer.text) { refuse(socket) }
     }
 

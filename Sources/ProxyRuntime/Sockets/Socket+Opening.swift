@@ -2,12 +2,15 @@
 
 internal import CLinux
 internal import Glibc
+package import ProxyCore
 
 extension Socket {
     /// Begins to connect; the socket becomes writable when it is over, see `connectFailure`.
-    package static func connecting(to address: SocketAddress) throws(SocketError) -> Socket {
+    package static func connecting(
+        to address: SocketAddress, _ policy: TCPPolicy = TCPPolicy()
+    ) throws(SocketError) -> Socket {
         let socket = try Socket.new(family: address.family)
-        if !address.isUnix { socket.tune() }
+        if !address.isUnix { socket.tune(policy) }
         let result = unsafe address.withAddress { unsafe connect(socket.descriptor, $0, $1) }
         if result == 0 || errno == EINPROGRESS { return socket }
         let code = errno

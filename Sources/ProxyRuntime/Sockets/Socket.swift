@@ -2,6 +2,7 @@
 
 internal import CLinux
 internal import Glibc
+package import ProxyCore
 
 /// What a read found.
 package enum ReceiveResult: Equatable, Sendable {
@@ -79,16 +80,22 @@ package struct Socket: Sendable {
         return code == 0 ? nil : .system("connect", code)
     }
 
-    /// No delay for small messages, and probes that find a silent peer dead within two minutes.
+    /// No delay for small messages, and probes that find a silent peer dead: within two minutes by
+    /// default.
     ///
-    /// `TCP_USER_TIMEOUT` is left alone on purpose: it also ends connections whose peer merely keeps
-    /// its window closed, as a server does that waits for a lock in the middle of a `COPY`.
-    package func tune() {
-        set(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    /// `TCP_USER_TIMEOUT` is left alone unless the operator asks for it: it also ends connections
+    /// whose peer merely keeps its window closed, as a server does that waits for a lock in the
+    /// middle of a `COPY`. Where it is set it decides in the place of the number of probes (tcp(7)).
+    package func tune(_ policy: TCPPolicy) {
+        let tcp = Int32(IPPROTO_TCP)
+        set(tcp, TCP_NODELAY, 1)
         set(SOL_SOCKET, SO_KEEPALIVE, 1)
-        set(Int32(IPPROTO_TCP), TCP_KEEPIDLE, 60)
-        set(Int32(IPPROTO_TCP), TCP_KEEPINTVL, 15)
-        set(Int32(IPPROTO_TCP), TCP_KEEPCNT, 4)
+        set(tcp, TCP_KEEPIDLE, Int32(clamping: policy.keepaliveIdle.nanoseconds / 1_000_000_000))
+        set(tcp, TCP_KEEPINTVL, Int32(clamping: policy.keepaliveInterval.nanoseconds / 1_000_000_000))
+        set(tcp, TCP_KEEPCNT, Int32(clamping: policy.keepaliveCount))
+        if policy.userTimeout > .zero {
+            set(tcp, TCP_USER_TIMEOUT, Int32(clamping: policy.userTimeout.nanoseconds / 1_000_000))
+        }
     }
 
     /// Sets one integer option; unix sockets refuse those of TCP, which is no loss.

@@ -16,14 +16,18 @@ package final class TLSStore: Sendable {
     /// What contexts are made from.
     package struct Settings: Equatable, Sendable {
         package var clientMode: ClientSSLMode
+        /// Whether clients are asked for a certificate; who has none is for the core to refuse.
+        package var asksForCertificate: Bool
         package var client: ClientTLSSettings
         package var server: ServerTLSSettings
 
         package init(
-            clientMode: ClientSSLMode = .disable, client: ClientTLSSettings = ClientTLSSettings(),
+            clientMode: ClientSSLMode = .disable, asksForCertificate: Bool? = nil,
+            client: ClientTLSSettings = ClientTLSSettings(),
             server: ServerTLSSettings = ServerTLSSettings()
         ) {
             self.clientMode = clientMode
+            self.asksForCertificate = asksForCertificate ?? clientMode.asksForCertificate
             self.client = client
             self.server = server
         }
@@ -143,7 +147,7 @@ package final class TLSStore: Sendable {
         if settings.clientMode.isOffered {
             clients = try TLSContext(
                 forClients: settings.client,
-                asksForCertificate: settings.clientMode.asksForCertificate)
+                asksForCertificate: settings.asksForCertificate)
         }
         var servers: TLSContext?
         if settings.server.mode.asks { servers = try TLSContext(forServers: settings.server) }

@@ -18,12 +18,13 @@ struct CertificateRules {
     }
 
     private var clients: [CheckFinding] {
-        let mode = configuration.policy.authentication.encryption.mode
+        let policy = configuration.policy.authentication
+        let mode = policy.encryption.mode
         guard mode.isOffered else { return [] }
         let files = configuration.clientTLS.files
         do throws(TLSFault) {
             _ = try TLSContext(
-                forClients: configuration.clientTLS, asksForCertificate: mode.asksForCertificate)
+                forClients: configuration.clientTLS, asksForCertificate: policy.asksForCertificate)
         } catch {
             return [broken("client_tls", error)]
         }

@@ -77,6 +77,10 @@ final class Transcript {
         Properties properties = new Properties();
         properties.setProperty("user", USER);
         properties.setProperty("password", PASSWORD);
+        properties.setProperty("sslmode", System.getenv("PGSSLMODE"));
+        if (System.getenv("PGSSLROOTCERT") != null) {
+            properties.setProperty("sslrootcert", System.getenv("PGSSLROOTCERT"));
+        }
         for (int i = 0; i < options.length; i += 2) {
             properties.setProperty(options[i], options[i + 1]);
         }

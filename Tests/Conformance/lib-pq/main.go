@@ -37,7 +37,7 @@ func complain(err error) {
 }
 
 func open(options string) *sql.DB {
-	db, err := sql.Open("postgres", "sslmode=disable "+options)
+	db, err := sql.Open("postgres", options)
 	check(err)
 	return db
 }
@@ -174,7 +174,7 @@ func cancelling(db *sql.DB) {
 }
 
 func notifications(db *sql.DB) {
-	listener := pq.NewListener("sslmode=disable", time.Second, time.Minute, nil)
+	listener := pq.NewListener("", time.Second, time.Minute, nil)
 	defer listener.Close()
 	check(listener.Listen("news"))
 	run(db, "SELECT pg_notify($1, $2)", "news", "one")
@@ -186,7 +186,7 @@ func notifications(db *sql.DB) {
 	}
 	check(listener.Ping())
 	check(listener.Unlisten("news"))
-	connector, err := pq.NewConnector("sslmode=disable")
+	connector, err := pq.NewConnector("")
 	check(err)
 	noticing := sql.OpenDB(pq.ConnectorWithNoticeHandler(connector, func(notice *pq.Error) {
 		say("notice", notice.Severity, notice.Message)

@@ -4,7 +4,7 @@
 import glob
 
 import pyodbc
-from transcript import DATABASE, HOST, PASSWORD, PORT, TABLES, TEXT, USER, say
+from transcript import AUTHORITY, DATABASE, HOST, PASSWORD, PORT, TABLES, TEXT, USER, say
 
 DRIVER = glob.glob("/usr/lib/*/odbc/psqlodbcw.so")[0]
 pyodbc.pooling = False
@@ -12,7 +12,8 @@ pyodbc.pooling = False
 
 def connect(autocommit=False, **options):
     words = {"DRIVER": DRIVER, "SERVER": HOST, "PORT": PORT, "DATABASE": DATABASE, "UID": USER,
-             "PWD": "{" + PASSWORD + "}", **options}
+             "PWD": "{" + PASSWORD + "}", "SSLmode": "verify-full" if AUTHORITY else "disable",
+             **options}
     text = ";".join(f"{key}={value}" for key, value in words.items())
     return pyodbc.connect(text, autocommit=autocommit)
 

@@ -4,12 +4,14 @@
 import datetime
 import decimal
 import io
+import ssl
 
 import pg8000.dbapi
 import pg8000.native
-from transcript import DATABASE, HOST, PASSWORD, PORT, TABLES, TEXT, USER, say
+from transcript import AUTHORITY, DATABASE, HOST, PASSWORD, PORT, TABLES, TEXT, USER, say
 
-ADDRESS = {"host": HOST, "port": PORT, "user": USER, "password": PASSWORD, "database": DATABASE}
+ADDRESS = {"host": HOST, "port": PORT, "user": USER, "password": PASSWORD, "database": DATABASE,
+           "ssl_context": AUTHORITY and ssl.create_default_context(cafile=AUTHORITY)}
 
 
 def fails(work):

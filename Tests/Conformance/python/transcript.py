@@ -7,6 +7,8 @@ import os
 HOST, PORT = os.environ["PGHOST"], int(os.environ["PGPORT"])
 USER, PASSWORD = os.environ["PGUSER"], os.environ["PGPASSWORD"]
 DATABASE = os.environ["PGDATABASE"]
+# The authority that the server's certificate is checked with; without it there is no TLS.
+AUTHORITY = os.environ.get("PGSSLROOTCERT")
 TEXT = "Grüße € 世界 '\" \\ \n\t"
 TABLES = """
 CREATE TABLE item (id serial PRIMARY KEY, name text NOT NULL UNIQUE, price numeric);

@@ -83,6 +83,11 @@ class Workload:
         for one in self.writers + self.readers:
             one.join(120)
 
+    def close(self):
+        """Ends the connections; `check` still needs them."""
+        for one in self.writers + self.readers:
+            one.connection.close()
+
     def progress(self):
         """How much has been acknowledged so far."""
         return sum(len(one.acknowledged) for one in self.writers)

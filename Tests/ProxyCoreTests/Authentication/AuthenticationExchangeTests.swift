@@ -11,12 +11,12 @@ private struct Login: ~Copyable {
 
     init(
         user: String = "alice", policy: AuthenticationPolicy = .init(),
-        channelBinding: [UInt8]? = nil
+        method: AuthenticationRule.Method? = nil, channelBinding: [UInt8]? = nil
     ) {
         exchange = AuthenticationExchange(
             user: user,
             rules: LoginRules(policy: policy, processKey: [UInt8](repeating: 1, count: 32)),
-            nonce: [UInt8](repeating: 2, count: 18), channelBinding: channelBinding)
+            method: method, nonce: [UInt8](repeating: 2, count: 18), channelBinding: channelBinding)
     }
 
     mutating func begin() -> AuthenticationExchange.Step { exchange.begin(into: &output) }
@@ -24,9 +24,11 @@ private struct Login: ~Copyable {
     mutating func lookUp(
         _ secret: String?, validUntil: Instant? = nil
     ) -> AuthenticationExchange.Step {
-        exchange.secretArrived(
-            .found(secret: secret, fetchedAt: Instant(10)), validUntil: validUntil,
-            now: Instant(100), into: &output)
+        arrive(.found(RoleSecret(text: secret, validUntil: validUntil, fetchedAt: Instant(10))))
+    }
+
+    mutating func arrive(_ lookup: SecretLookup) -> AuthenticationExchange.Step {
+        exchange.secretArrived(lookup, now: Instant(100), into: &output)
     }
 
     mutating func send(_ body: [UInt8], type: UInt8 = 0x70) -> AuthenticationExchange.Step {
@@ -308,5 +310,67 @@ private func failure(of step: AuthenticationExchange.Step) -> AuthenticationFail
                 #expect(cause(of: last) == .protocolViolation)
             }
         }
+    }
+
+    // MARK: Methods of rules
+
+    private static let md5Secret = "md5" + String(repeating: "0", count: 32)
+
+    /// With a rule, so that roles which prove nothing by a password are looked up.
+    private func ruled(
+        _ method: AuthenticationRule.Method, users: [AuthenticationPolicy.User] = []
+    ) -> Login {
+        var policy = AuthenticationPolicy()
+        policy.rules = [AuthenticationRule(method: method)]
+        policy.users = users
+        return Login(policy: policy, method: method)
+    }
+
+    @Test func `a rule for SCRAM takes no secret of MD5, and does not tell`() throws {
+        for users in [[], [AuthenticationPolicy.User(name: "alice", secret: Self.md5Secret)]] {
+            var login = ruled(.scramSHA256, users: users)
+            if login.begin() == .lookUpSecret {
+                #expect(login.lookUp(Self.md5Secret) == .wait)
+            }
+            let failure = try #require(failure(of: try login.scram(password: "wonder")))
+            #expect(failure.cause == .unsuitableSecret)
+            #expect(failure.message == "password authentication failed for user \"alice\"")
+        }
+    }
+
+    @Test func `a rule for MD5 asks for what the secret is for`() {
+        for (secret, code) in [(aliceKeys.secret.text, 10), (Self.md5Secret, 5), (nil, 10)] {
+            var login = ruled(.md5)
+            _ = login.begin()
+            #expect(login.lookUp(secret) == .wait)
+            #expect(login.messages().map(\.code) == [Int32(code)])
+        }
+    }
+
+    @Test(arguments: [AuthenticationRule.Method.trust, .cert])
+    func `who proves nothing by a password must still be a role that may log in`(
+        method: AuthenticationRule.Method
+    ) throws {
+        var login = ruled(method)
+        #expect(login.begin() == .lookUpSecret)
+        let refused = try #require(failure(of: login.arrive(.absent(fetchedAt: Instant(1)))))
+        #expect(refused.sqlState == "28000")
+        #expect(refused.message == "role \"alice\" is not permitted to log in")
+        for (secret, credential) in [
+            (aliceKeys.secret.text, ServerCredential.none), (nil, .none),
+            (Self.md5Secret, .md5(Array(Self.md5Secret.utf8))),
+        ] {
+            var login = ruled(method)
+            _ = login.begin()
+            // VALID UNTIL is about the password, which is not used.
+            #expect(login.lookUp(secret, validUntil: Instant(1)) == .authenticated(credential))
+        }
+        var known = ruled(method, users: [.init(name: "alice", secret: "wonder")])
+        #expect(known.begin() == .authenticated(.password(Array("wonder".utf8))))
+    }
+
+    @Test func `who is to be rejected is never let in`() {
+        var login = ruled(.reject)
+        #expect(failure(of: login.begin())?.sqlState == "08P01")
     }
 }

@@ -8,16 +8,14 @@ import Testing
 struct ClientEncryptionTests {
     /// Nothing is ever full here.
     private final class Ledger: ServerLedger {
-        func acquire(_ pool: PoolKey, size: Int, perNode: Int) -> SlotVerdict { .granted }
+        func acquire(_ pool: PoolKey, _ limits: ServerLimits) -> SlotVerdict { .granted }
         func release(_ pool: PoolKey) {}
         func setWaiting(_ pool: PoolKey, shard: ShardID, since: Instant?) {}
         func longerWaiting(
             _ pool: PoolKey, than since: Instant?, shard: ShardID
         ) -> ShardID? { nil }
-        func acquireClient(maximum: Int) -> Bool { true }
-        func releaseClient() {}
-        func acquireClient(ofUser user: String, maximum: Int) -> Bool { true }
-        func releaseClient(ofUser user: String) {}
+        func acquireClient(in group: ClientGroup, maximum: Int) -> Bool { true }
+        func releaseClient(in group: ClientGroup) {}
     }
 
     private let start = Instant(1_000_000_000)
@@ -129,7 +127,7 @@ struct ClientEncryptionTests {
             pooler.secured(id, encryption(), now: start)
             send(bytes, pooler, id)
             if bytes == startup {
-                pooler.secretArrived(.found(secret: nil, fetchedAt: start), for: id, now: start)
+                pooler.secretArrived(.absent(fetchedAt: start), for: id, now: start)
             }
             #expect(String(decoding: output(pooler, id), as: UTF8.self).contains(words))
             #expect(pooler.statistics(now: start).counters.encryptedClients == 1)

@@ -47,4 +47,65 @@ struct FailureTests {
         // Other errors are passed on.
         #expect(client.ask("SELECT 1/0").kinds == "EZ")
     }
+
+    /// What a back end answered before its server was promoted may arrive behind the news of it.
+    @Test func `a server that was a replica's when it answered serves no write that waits`() throws {
+        let reader = world.client()
+        reader.send(.query("SELECT pg_sleep(1)"))
+        world.run()
+        let server = try #require(world.servers.first { $0.isBusy })
+        let place = try #require(world.nodes.firstIndex { $0 === server.node })
+        world.tell(.test(primary: place, timeline: 2))
+        // This answer is of before the promotion.
+        server.say(.columns(["pg_sleep"]), .row([""]), .complete("SELECT 1"), .ready())
+        let writers = (0..<3).map { _ in world.client() }
+        for (index, writer) in writers.enumerated() {
+            writer.send(.query("INSERT INTO t VALUES (\(index))"))
+        }
+        world.run()
+        #expect(reader.messages().kinds == "TDCZ")
+        world.pass(.seconds(1))
+        #expect(writers.allSatisfy { $0.messages().kinds == "CZ" })
+        #expect(server.node.journal.count == 3)
+    }
+
+    @Test func `a write does not take a standby for the primary, and waits for who is`() {
+        let client = world.client()
+        // The primary came back as a standby before the topology could tell.
+        world.nodes[0].isStandby = true
+        client.send(.query("INSERT INTO t VALUES (1)"))
+        #expect(client.messages().isEmpty)
+        world.pass(.seconds(1))
+        #expect(client.messages().isEmpty)
+        world.change(.test(primary: 1, timeline: 2))
+        #expect(client.messages().kinds == "CZ")
+        #expect(world.nodes[1].journal == ["INSERT INTO t VALUES (1)"])
+        #expect(world.nodes[0].journal.isEmpty)
+    }
+
+    @Test func `a unit behind one that was held is held once, and answered once`() {
+        let client = world.client()
+        #expect(client.ask("INSERT INTO t VALUES (1)").kinds == "CZ")
+        // The first waits for a sample of the write's position, the second for a replica.
+        client.send(.query("SHOW martlet.position"), .query("/* martlet: replica */ SELECT 2"))
+        world.change(sampled(position: 2000, excluded: .lagging))
+        #expect(client.messages().kinds == "TDCZ")
+        world.change(sampled(position: 2001, excluded: nil))
+        #expect(client.messages().kinds == "TDCZ")
+        #expect(world.servers.flatMap(\.heard).count { $0.strings()[0].hasSuffix("SELECT 2") } == 1)
+    }
+
+    /// Everybody was found at this position a moment from now.
+    private func sampled(position: UInt64, excluded: Topology.Exclusion?) -> Topology {
+        var topology = Topology.test
+        topology.version = position
+        for index in topology.nodes.indices {
+            if index > 0 { topology.nodes[index].exclusion = excluded }
+            let moment = world.now + .milliseconds(position)
+            topology.nodes[index].positions.append(
+                PositionHistory.Sample(
+                    position: LogPosition(position), askedAt: moment, arrivedAt: moment))
+        }
+        return topology
+    }
 }

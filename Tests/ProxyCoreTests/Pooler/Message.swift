@@ -154,6 +154,9 @@ extension [Message] {
     /// The SQLSTATEs of the errors among them.
     var errors: [String] { compactMap(\.sqlState) }
 
+    /// What the errors among them say.
+    var words: [String] { compactMap { $0.kind == "E" ? $0.fields["M"] : nil } }
+
     /// The first columns of the rows among them.
     var rows: [String] { filter { $0.kind == "D" }.compactMap(\.values.first) }
 }

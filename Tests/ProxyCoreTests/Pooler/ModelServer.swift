@@ -44,6 +44,8 @@ final class ModelServer {
     private var skipsUntilSync = false
     private var input: [UInt8] = []
     private var isStarted = false
+    /// What it last said of whether it is a standby's.
+    private var toldStandby = false
     /// A statement that runs until it is released or cancelled.
     private(set) var isBusy = false
     /// In COPY FROM STDIN: the rest of the Query's statements, or nil in the extended protocol.
@@ -91,7 +93,8 @@ final class ModelServer {
             return
         }
         say(Message("R", Message.int32(0)))
-        let standby = node.isStandby ? "on" : "off"
+        toldStandby = node.isStandby
+        let standby = toldStandby ? "on" : "off"
         for (name, value) in [
             ("server_version", "17.0"), ("in_hot_standby", standby), ("client_encoding", "UTF8"),
             ("standard_conforming_strings", "on"), ("application_name", ""),
@@ -154,6 +157,10 @@ final class ModelServer {
         if status == "I" {
             commit()
             portals.removeAll()
+        }
+        if toldStandby != node.isStandby {
+            toldStandby = node.isStandby
+            say(.parameter("in_hot_standby", toldStandby ? "on" : "off"))
         }
         say(.ready(status))
     }

@@ -132,11 +132,24 @@ struct PoolTests {
         let world = World(.test(poolSize: 2))
         let clients = busy(4, in: world)
         clients.forEach { $0.leave() }
-        #expect(world.ledger.clients == 0)
+        #expect(world.ledger.clients.values.allSatisfy { $0 == 0 })
         world.pass(.seconds(601))
         world.pass(.seconds(1))
         #expect(world.ledger.servers.values.allSatisfy { $0 == 0 })
         #expect(world.pooler.nextDeadline == nil)
+    }
+
+    @Test func `reads that a replica cannot serve yet ask for newer positions, once for all`() {
+        let world = World()
+        let clients = (0..<3).map { _ in world.client() }
+        #expect(clients[0].ask("SELECT 1").kinds == "TDCZ")
+        #expect(world.positionsWanted == 0)
+        for client in clients { #expect(client.ask("INSERT INTO t VALUES (1)").kinds == "CZ") }
+        for client in clients { #expect(client.ask("SELECT 1").kinds == "TDCZ") }
+        #expect(world.positionsWanted == 1)
+        clients[1].send(.query("SHOW martlet.position"))
+        world.pass(.milliseconds(100))
+        #expect(world.positionsWanted == 2)
     }
 
     @Test func `who has set something and written nothing reads from replicas`() {

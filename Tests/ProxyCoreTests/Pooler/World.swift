@@ -37,6 +37,8 @@ final class World {
     /// Cancel requests that were passed on, and to whom.
     private(set) var asked: [(peer: Peers.Address, packet: [UInt8])] = []
     private(set) var log: [LogEvent] = []
+    /// How often newer log positions were asked for.
+    private(set) var positionsWanted = 0
     var trace = Trace()
     /// Cancel requests stay on their way until `deliverCancels`.
     var holdsCancels = false
@@ -48,8 +50,7 @@ final class World {
         self.chunking = chunking
         pooler = Pooler(
             shard: ShardID(0), policy: policy,
-            rules: LoginRules(
-                policy: policy.authentication, processKey: [UInt8](repeating: 1, count: 32)),
+            rules: Self.rules(policy),
             topology: .test, ledger: ledger, randomSeed: 11, now: now)
     }
 
@@ -77,8 +78,8 @@ final class World {
     }
 
     /// One that has only connected.
-    func connect() -> PlayedClient {
-        let id = pooler.accepted(peer: "test", listener: nil, now: now)
+    func connect(peer: String = "test") -> PlayedClient {
+        let id = pooler.accepted(peer: peer, listener: nil, now: now)
         let client = PlayedClient(id: id, name: "app\(clients.count + 1)", world: self)
         clients.append(client)
         sockets.append(Socket(id: id, end: .client(client)))
@@ -186,17 +187,29 @@ final class World {
         runPart(steps: steps)
     }
 
+    /// Another configuration.
+    func reconfigure(_ policy: ProxyPolicy) {
+        run()
+        pooler.reconfigured(policy, rules: Self.rules(policy), now: now)
+        run()
+    }
+
+    private static func rules(_ policy: ProxyPolicy) -> LoginRules {
+        LoginRules(policy: policy.authentication, processKey: [UInt8](repeating: 1, count: 32))
+    }
+
     /// Another node is the primary now, or none.
     func change(_ topology: Topology) {
         run()
-        for (index, node) in nodes.enumerated() where topology.primary == NodeID(index) {
-            node.isStandby = false
-            for server in servers where server.node === node && isOpen(server) {
-                server.say(.parameter("in_hot_standby", "off"))
-            }
-        }
-        pooler.topologyChanged(topology, now: now)
+        tell(topology)
         run()
+    }
+
+    /// The same while bytes are on their way. A back end says that its node was promoted with its
+    /// next answer, as PostgreSQL's do.
+    func tell(_ topology: Topology) {
+        if let primary = topology.primary { nodes[primary.index].isStandby = false }
+        pooler.topologyChanged(topology, now: now)
     }
 
     // MARK: Bytes
@@ -318,6 +331,7 @@ final class World {
         case .deliverCancel(let id, _, _, let packet): cancel(id, packet)
         case .askPeer(let peer, let packet): asked.append((peer, packet))
         case .log(let event): log.append(event)
+        case .wantPositions: positionsWanted += 1
         case .lookUpSecret, .needCatalogue, .catalogueStale, .doubt, .post, .broadcast, .transfer,
             .startTLS:
             break

@@ -186,7 +186,7 @@ import Testing
         position.wrote(acknowledgedAt: Instant(0))
         var topology = Self.cluster([1])
         position.settle(with: topology)
-        let window = Instant(800_000_000)
+        let window = Instant(760_000_000)
         #expect(choose(topology, position: position, request(), now: window) == .hold(.position))
         topology.nodes[1].lagTime = .seconds(2)
         #expect(

@@ -26,6 +26,7 @@ struct ClusterScript {
     var unlisted: Set<String> = []
     private(set) var now = Instant(1_000_000_000)
     private(set) var probes: [(at: Instant, NodeID)] = []
+    private(set) var samples: [(at: Instant, NodeID)] = []
     private(set) var published: [Topology] = []
     private(set) var forgotten: [NodeID] = []
 
@@ -108,6 +109,7 @@ struct ClusterScript {
             }
             pending.append((now + .milliseconds(1), .reported(id, report)))
         case .sample(let id, let host, _):
+            samples.append((now, id))
             pending.append(sampleAnswer(id, host))
         }
     }

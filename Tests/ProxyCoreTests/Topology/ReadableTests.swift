@@ -13,6 +13,25 @@ import Testing
         #expect(script.node("a")?.exclusion == .notReplica)
     }
 
+    @Test func `positions that sessions wait for are asked for at once, and no more than is useful`() {
+        var script = ClusterScript.healthy()
+        script.run(milliseconds: 30)
+        let count = script.samples.count
+        script["b"].position = 2000
+        script.notify(.positionsWanted)
+        script.run(milliseconds: 3)
+        #expect(script.node("b")?.positions.newest?.position == LogPosition(2000))
+        script.run(milliseconds: 37) { $0.notify(.positionsWanted) }
+        // Three members, each ten milliseconds.
+        #expect(script.samples.count - count == 12)
+        // One that is down has a schedule of its own.
+        script["c"].vanish()
+        script.run(milliseconds: 500)
+        let before = script.samples.count
+        script.run(milliseconds: 40) { $0.notify(.positionsWanted) }
+        #expect(script.samples.count - before <= 10)
+    }
+
     @Test(arguments: [
         ("starting", "streaming", .notRunning),
         ("stopped", nil, .notRunning),

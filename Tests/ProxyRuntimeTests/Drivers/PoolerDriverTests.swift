@@ -25,7 +25,7 @@ struct PoolerDriverTests {
                 policy: policy.authentication, processKey: [UInt8](repeating: 1, count: 32)),
             topology: server.topology,
             host: ShardHost(lookUpSecret: { _, _, answer in
-                answer(.found(secret: nil, fetchedAt: MonotonicClock.now))
+                answer(.absent(fetchedAt: MonotonicClock.now))
             }), randomSeed: 7)
         let addresses = try group.listen(ListenAddress(host: "127.0.0.1", port: 0))
         return (group, try #require(addresses.first))

@@ -102,13 +102,14 @@ struct LiveClusterTests {
                 store.lookUp(user) { continuation.resume(returning: $0) }
             }
         }
-        guard case .found(let secret, let fetchedAt) = await lookUp("postgres") else {
+        guard case .found(let secret) = await lookUp("postgres") else {
             Issue.record("no secret")
             return
         }
-        #expect(secret?.hasPrefix("SCRAM-SHA-256$") == true)
-        #expect(await lookUp("postgres") == .found(secret: secret, fetchedAt: fetchedAt))
-        guard case .found(nil, _) = await lookUp("nobody '; DROP TABLE x") else {
+        #expect(secret.text?.hasPrefix("SCRAM-SHA-256$") == true)
+        #expect(secret.validUntil == nil)
+        #expect(await lookUp("postgres") == .found(secret))
+        guard case .absent = await lookUp("nobody '; DROP TABLE x") else {
             Issue.record("somebody")
             return
         }

