@@ -16,7 +16,7 @@ extension Pooler {
         }
         // No database has an empty name.
         let key = PoolKey(node: primary, database: "", user: client.user)
-        switch place(for: key, size: client.poolPolicy.size) {
+        switch place(for: key, of: client.poolPolicy) {
         case .granted: break
         case .poolFull:
             return fail(
@@ -25,9 +25,9 @@ extension Pooler {
                     .error, "53300", "too many replication connections of one user",
                     hint: "martlet opens \(client.poolPolicy.size) at a time (pools.size)."),
                 now: now)
-        case .nodeFull:
-            effects.append(.broadcast(.makeRoom(primary)))
-            return hold(client, .nodeFull, now: now)
+        case .full(let scope):
+            effects.append(.broadcast(.makeRoom(scope)))
+            return hold(client, .serversFull, now: now)
         }
         let server = ServerConnection(id: takeSlot(), key: key, bytes: bytes, now: now)
         slots[Int(server.id.slot)].occupant = .server(server)
@@ -39,11 +39,12 @@ extension Pooler {
         effects.append(.connect(server.id, host: node.host, port: node.port))
     }
 
-    private func place(for key: PoolKey, size: Int) -> SlotVerdict {
-        let limit = policy.pools.serversPerNode
-        let verdict = ledger.acquire(key, size: size, perNode: limit)
-        guard verdict == .nodeFull, makeRoom(on: key.node) else { return verdict }
-        return ledger.acquire(key, size: size, perNode: limit)
+    private func place(for key: PoolKey, of pool: PoolPolicy) -> SlotVerdict {
+        let limits = ServerLimits(
+            pool: pool.size, node: policy.pools.serversPerNode, user: pool.serversPerUser)
+        let verdict = ledger.acquire(key, limits)
+        guard case .full(let scope) = verdict, makeRoom(in: scope) else { return verdict }
+        return ledger.acquire(key, limits)
     }
 
     /// The startup packet for its server: the client's own, but for the protocol's version.
