@@ -89,3 +89,23 @@ let package = Package(
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )
+
+/// The fuzzers need a sanitizer's runtime, so that they are there only for whoever builds them
+/// (`Tests/Fuzz/run`). They play with the same clients and servers as the tests of the core.
+if Context.environment["MARTLET_FUZZ"] == "1" {
+    package.targets.removeAll { $0.isTest }
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz", dependencies: ["ProxyCore", "PostgresWire", "StatementClassifier"],
+            path: "Tests", exclude: ["Fuzz/README.md", "Fuzz/corpora", "Fuzz/run", "Fuzz/statement.dict"],
+            sources: [
+                "Fuzz", "ProxyCoreTests/Pooler/Chunking.swift",
+                "ProxyCoreTests/Pooler/CountingLedger.swift",
+                "ProxyCoreTests/Pooler/Message.swift", "ProxyCoreTests/Pooler/ModelServer.swift",
+                "ProxyCoreTests/Pooler/ModelServer+Statements.swift",
+                "ProxyCoreTests/Pooler/PlayedClient.swift", "ProxyCoreTests/Pooler/Trace.swift",
+                "ProxyCoreTests/Pooler/World.swift",
+            ],
+            // libFuzzer brings `main`.
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]))
+}

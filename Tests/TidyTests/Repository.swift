@@ -44,7 +44,8 @@ enum Repository {
     /// Everything that people read or write: code, scripts, manuals, settings.
     static let texts: [(path: String, text: String)] = paths.compactMap { path in
         // Data for tests holds what it has to hold, and the lock file is a tool's.
-        guard !path.contains("/Fixtures/"), path != "Package.resolved" else { return nil }
+        guard !path.contains("/Fixtures/"), !path.contains("/corpora/"), path != "Package.resolved"
+        else { return nil }
         return text(path).map { (path, $0) }
     }
 }

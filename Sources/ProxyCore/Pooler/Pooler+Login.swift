@@ -48,6 +48,8 @@ extension Pooler {
             }
             accept(packet, from: client, now: now)
         }
+        // It may have sent its first answer without waiting for the question.
+        authenticate(client, now: now)
     }
 
     private func accept(_ packet: StartupPacket, from client: ClientSession, now: Instant) {

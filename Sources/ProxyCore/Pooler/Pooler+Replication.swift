@@ -16,7 +16,7 @@ extension Pooler {
         }
         // No database has an empty name.
         let key = PoolKey(node: primary, database: "", user: client.user)
-        switch place(for: key, of: client.poolPolicy) {
+        switch place(for: key, client.poolPolicy) {
         case .granted: break
         case .poolFull:
             return fail(
@@ -27,7 +27,7 @@ extension Pooler {
                 now: now)
         case .full(let scope):
             effects.append(.broadcast(.makeRoom(scope)))
-            return hold(client, .serversFull, now: now)
+            return hold(client, .nodeFull, now: now)
         }
         let server = ServerConnection(id: takeSlot(), key: key, bytes: bytes, now: now)
         slots[Int(server.id.slot)].occupant = .server(server)
@@ -39,7 +39,7 @@ extension Pooler {
         effects.append(.connect(server.id, host: node.host, port: node.port))
     }
 
-    private func place(for key: PoolKey, of pool: PoolPolicy) -> SlotVerdict {
+    private func place(for key: PoolKey, _ pool: PoolPolicy) -> SlotVerdict {
         let limits = ServerLimits(
             pool: pool.size, node: policy.pools.serversPerNode, user: pool.serversPerUser)
         let verdict = ledger.acquire(key, limits)

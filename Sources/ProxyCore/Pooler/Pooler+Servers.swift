@@ -63,7 +63,6 @@ extension Pooler {
             if oldest.map({ server.idleSince < $0.idleSince }) ?? true { oldest = server }
         }
         guard let oldest else { return false }
-        pools[oldest.key]?.removeIdle(oldest)
         close(oldest, .makeRoom)
         return true
     }
@@ -254,6 +253,7 @@ extension Pooler {
         } else if let pool = pools[server.key] {
             pool.opening -= 1
         }
+        if server.phase == .idle { pools[server.key]?.removeIdle(server) }
         if server.phase == .leased && server.status == .idle && server.replies.isEmpty
             && server.replication == nil {
             server.output.message(FrontendKind.terminate)

@@ -90,7 +90,6 @@ extension Pooler {
             let isTooOld = isTooOld(server, now: now)
             let isUnused = idleTimeout > .zero && now - server.idleSince >= idleTimeout
             guard isTooOld || isUnused else { continue }
-            pool.removeIdle(server)
             close(server, isTooOld ? .lifetime : .idleTimeout)
         }
         if pool.total == 0 && pool.waitingCount == 0 { pools[pool.key] = nil }
@@ -190,7 +189,6 @@ extension Pooler {
                 server.hasOpened, server.key.node != primary, server.isInRecovery == false
             else { continue }
             let client = server.client
-            pools[server.key]?.removeIdle(server)
             server.client = nil
             close(server, .topology)
             if let client {

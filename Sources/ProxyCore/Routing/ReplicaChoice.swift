@@ -16,8 +16,8 @@ package enum RouteVerdict: Equatable, Sendable {
 package enum HoldReason: String, Equatable, Sendable {
     case noPrimary
     case noReplica
-    /// There are as many servers as there may be, none of them idle.
-    case serversFull
+    /// The primary has as many servers as it may have, none of them idle.
+    case nodeFull
     /// A replica that has what the session must see, or the sample that says so.
     case position
 
@@ -34,10 +34,10 @@ package enum HoldReason: String, Equatable, Sendable {
                 "57P03", "no replica is available for reading at the moment",
                 "Every replica is down, excluded or lags too far behind."
             )
-        case .serversFull:
+        case .nodeFull:
             (
                 "53300", "no server connection became free in time",
-                "See pools.servers_per_node and the other limits of servers."
+                "Raise pools.servers_per_node, or use fewer servers."
             )
         case .position:
             (

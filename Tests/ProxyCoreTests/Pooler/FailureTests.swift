@@ -69,7 +69,19 @@ struct FailureTests {
         #expect(server.node.journal.count == 3)
     }
 
-    @Test func `a write does not take a standby for the primary, and waits for who is`() {
+    @Test func `a server that says something unasked while it is idle serves nobody any more`() {
+        let client = world.client()
+        let server = world.firstServer
+        server.say(.parseComplete)
+        world.run()
+        #expect(!world.isOpen(server))
+        #expect(client.ask("SELECT 1").kinds == "TDCZ")
+        #expect(!server.heard.contains(.query("SELECT 1")))
+    }
+
+    @Test(arguments: [1, 20])
+    func `a write does not take a standby for the primary, and waits for who is`(size: Int) {
+        let world = World(.test(poolSize: size))
         let client = world.client()
         // The primary came back as a standby before the topology could tell.
         world.nodes[0].isStandby = true
@@ -77,6 +89,8 @@ struct FailureTests {
         #expect(client.messages().isEmpty)
         world.pass(.seconds(1))
         #expect(client.messages().isEmpty)
+        // One connection at a time finds out whether it is still one.
+        #expect(world.servers.count { $0.node === world.nodes[0] } == 2)
         world.change(.test(primary: 1, timeline: 2))
         #expect(client.messages().kinds == "CZ")
         #expect(world.nodes[1].journal == ["INSERT INTO t VALUES (1)"])

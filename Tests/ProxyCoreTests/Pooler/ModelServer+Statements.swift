@@ -114,7 +114,7 @@ extension ModelServer {
         }
         var rows = [[String(Self.withoutComment(text).dropFirst(7))]]
         if let series = text.firstRange(of: "generate_series(1, ") {
-            let count = Int(text[series.upperBound...].prefix { $0.isNumber }) ?? 0
+            let count = min(Int(text[series.upperBound...].prefix { $0.isNumber }) ?? 0, 10_000)
             rows = Array(repeating: [String(repeating: "x", count: 1000)], count: count)
         }
         return .done(columns: ["value"], rows: rows, tag: "SELECT \(rows.count)")
@@ -176,6 +176,7 @@ extension ModelServer {
     /// `set_config(E'name',E'value',false)`
     private func configure(_ text: String) -> Outcome {
         let words = text.split(separator: "'", omittingEmptySubsequences: false).map(String.init)
+        guard words.count > 3 else { return .failed("42601", "syntax error") }
         assign(words[1], words[3])
         return .done(columns: ["set_config"], rows: [[words[3]]], tag: "SELECT 1")
     }
@@ -183,8 +184,8 @@ extension ModelServer {
     /// `SET name = 'value'` and `SET name TO value`.
     private func set(_ text: String) -> Outcome {
         let words = text.split(whereSeparator: { " ='".contains($0) }).map(String.init)
-        guard let value = words.last, value != "invalid" else {
-            return .failed("22023", "invalid value for parameter \"\(words[1])\"")
+        guard words.count > 2, let value = words.last, value != "invalid" else {
+            return .failed("22023", "invalid value for parameter \"\(words.last ?? "")\"")
         }
         assign(words[1], value)
         return .done(columns: nil, rows: [], tag: "SET")
@@ -196,6 +197,13 @@ extension ModelServer {
         if name == "application_name" { say(.parameter(name, value)) }
     }
 
+    /// Sets all settings to what they were.
+    func restore(_ before: [String: String]) {
+        let name = "application_name"
+        if settings[name] != before[name] { say(.parameter(name, before[name] ?? "")) }
+        settings = before
+    }
+
     private func reset(_ quoted: String) -> Outcome {
         let name = quoted.filter { $0 != "\"" }
         settings[name] = nil
@@ -204,7 +212,7 @@ extension ModelServer {
     }
 
     private func discard(_ text: String) -> Outcome {
-        if text == "DISCARD ALL" { settings.removeAll() }
+        if text == "DISCARD ALL" { restore([:]) }
         prepared.removeAll()
         sqlPrepared.removeAll()
         return .done(columns: nil, rows: [], tag: text)

@@ -92,6 +92,7 @@ final class ModelServer {
             isDying = true
             return
         }
+        if isMute { return }
         say(Message("R", Message.int32(0)))
         toldStandby = node.isStandby
         let standby = toldStandby ? "on" : "off"
@@ -146,6 +147,10 @@ final class ModelServer {
         case "S":
             skipsUntilSync = false
             finish()
+        case "F":
+            // Whatever is called gives NULL.
+            say(Message("V", Message.int32(-1)))
+            finish()
         case "X": isDying = true
         case "H", "d", "c", "f": break
         default: fail("08P01", "invalid frontend message type")
@@ -173,7 +178,7 @@ final class ModelServer {
 
     func rollBack() {
         written.removeAll()
-        if let settingsBefore { settings = settingsBefore }
+        if let settingsBefore { restore(settingsBefore) }
         settingsBefore = nil
     }
 

@@ -42,6 +42,10 @@ final class World {
     var trace = Trace()
     /// Cancel requests stay on their way until `deliverCancels`.
     var holdsCancels = false
+    /// New servers say nothing of their own accord.
+    var mutesServers = false
+    /// Looks at the pooler after each piece that it got.
+    var inspect: () -> Void = {}
     private var pendingCancels: [(ConnectionID, ModelServer?)] = []
     private var sockets: [Socket] = []
     private var lastSender: PlayedClient?
@@ -111,6 +115,13 @@ final class World {
         run()
     }
 
+    /// Lets go of the clients, which keep their world alive.
+    func disband() {
+        clients.removeAll()
+        sockets.removeAll()
+        lastSender = nil
+    }
+
     // MARK: Servers
 
     /// The nth back end of a node, counted from one: `b1`.
@@ -147,6 +158,7 @@ final class World {
         let count = servers.count { $0.node === node }
         let server = ModelServer(
             node: node, name: "\(host)\(count + 1)", processID: servers.count + 1)
+        server.isMute = mutesServers
         servers.append(server)
         trace.begin(server: server.name)
         sockets.append(Socket(id: id, end: .server(server)))
@@ -236,6 +248,7 @@ final class World {
         let piece = Array(sockets[index].inbox.prefix(count))
         sockets[index].inbox.removeFirst(count)
         feed(piece, from: sockets[index].id)
+        inspect()
         return true
     }
 
