@@ -15,8 +15,8 @@ package import ProxyCore
 @safe
 package final class PoolerDriver: ShardHandler {
     private let shard: ShardID
-    private let pooler: Pooler
-    private let epoll: EpollSet
+    let pooler: Pooler
+    let epoll: EpollSet
     private let entrances: [ShardEntrance]
     private let resolver: Resolver
     private let host: ShardHost
@@ -24,7 +24,7 @@ package final class PoolerDriver: ShardHandler {
 
     private var table = ConnectionTable()
     private let tls: ShardTLS
-    private var side: SideConnections
+    var side: SideConnections
     private var attempts: ConnectAttempts
     private var statistics = LoopStatistics()
     private var whenDrained: (@Sendable () -> Void)?
@@ -301,7 +301,7 @@ package final class PoolerDriver: ShardHandler {
 
     // MARK: Effects
 
-    private func performEffects(now: Instant) {
+    func performEffects(now: Instant) {
         while let effect = pooler.nextEffect() { perform(effect, now: now) }
     }
 
@@ -449,7 +449,7 @@ package final class PoolerDriver: ShardHandler {
     }
 
     /// Literal addresses are tried at once; names are looked up elsewhere and come back as mail.
-    private func resolve(_ id: ConnectionID, host name: String, port: UInt16) {
+    func resolve(_ id: ConnectionID, host name: String, port: UInt16) {
         let mailbox = entrances[shard.index].mailbox
         do throws(SocketError) {
             if let address = try SocketAddress.literal(host: name, port: port) {
@@ -559,40 +559,6 @@ package final class PoolerDriver: ShardHandler {
             channel.close()
         }
         pooler.disconnected(id, reason: "TLS: \(fault)", now: now)
-        performEffects(now: now)
-    }
-
-    // MARK: Farewells and cancel requests
-
-    private func deliverCancel(_ cancel: SideConnections.Cancel, now: Instant) {
-        if side.enqueue(cancel) {
-            beginCancels(now: now)
-        } else {
-            // A cancel request is a wish; the server must not stay reserved for it.
-            pooler.cancelDelivered(to: cancel.server, now: now)
-        }
-    }
-
-    private func beginCancels(now: Instant) {
-        while let (id, cancel) = side.beginCancel(now: now) {
-            resolve(id, host: cancel.host, port: cancel.port)
-        }
-    }
-
-    /// Where there are too many such requests this one is dropped.
-    private func ask(_ peer: Peers.Address, _ packet: [UInt8], now: Instant) {
-        guard let id = side.askPeer(host: peer.host, packet: packet, now: now) else { return }
-        resolve(id, host: peer.host, port: peer.port)
-    }
-
-    private func sideReady(_ id: ConnectionID, _ readiness: SocketReadiness, now: Instant) {
-        sideChanged(side.ready(id, readiness, epoll: epoll), now: now)
-    }
-
-    private func sideChanged(_ outcome: SideConnections.Outcome, now: Instant) {
-        guard case .cancelled(let server) = outcome else { return }
-        pooler.cancelDelivered(to: server, now: now)
-        beginCancels(now: now)
         performEffects(now: now)
     }
 
