@@ -121,8 +121,12 @@ package final class ServerConnection {
 
     /// Nobody is owed anything and no transaction is open.
     package var isAtRest: Bool {
+        owesNothing && cancelsInFlight == 0
+    }
+
+    /// The same, but a cancel request may still be on its way to it.
+    package var owesNothing: Bool {
         replies.isEmpty && status == .idle && copy == .none && errand == .none
-            && cancelsInFlight == 0
     }
 
     /// The next answer is one that its client asked for.

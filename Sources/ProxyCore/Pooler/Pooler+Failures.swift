@@ -325,9 +325,9 @@ extension Pooler {
             client.skipsUntilSync = true
         }
         finishUnit(client, now: now)
-        if let server = client.server, server.isAtRest, !client.keepsServer {
+        if let server = client.server, server.owesNothing, !client.keepsServer {
             detach(client, server)
-            release(server, now: now)
+            cleanUp(server, now: now)
         }
         advance(client, now: now)
         reconsiderReading(client)

@@ -81,7 +81,7 @@ extension Pooler {
             counters.retries.count(.unknownToReplica)
             client.unit.attempts = max(client.unit.attempts, 2)
             detach(client, server)
-            release(server, now: now)
+            cleanUp(server, now: now)
             return reroute(client, now: now)
         }
         fail(client, error.error, now: now)

@@ -189,6 +189,26 @@ struct SQLStatementTests {
         #expect(one.ask("EXECUTE p").rows == ["value"])
     }
 
+    @Test func `a cancel request ends the preparing, and hits nobody else`() {
+        let world = narrow()
+        let (one, two) = (world.client(), world.client())
+        _ = one.ask(prepare)
+        _ = two.ask("INSERT INTO t VALUES (1)")
+        let server = world["a1"]
+        server.isDelayed = true
+        one.send(.query("EXECUTE p"))
+        world.holdsCancels = true
+        world.requestCancel(of: one)
+        #expect(world.cancels.count == 1)
+        server.isDelayed = false
+        #expect(one.messages().errors == ["57014"])
+        two.send(.query("SELECT 2"))
+        #expect(two.messages().isEmpty)
+        world.deliverCancels()
+        #expect(two.messages().rows == ["2"])
+        #expect(one.ask("EXECUTE p").rows == ["value"])
+    }
+
     @Test func `who leaves while statements are being prepared leaves a clean server`() {
         let world = narrow()
         let (one, two) = (world.client(), world.client())
