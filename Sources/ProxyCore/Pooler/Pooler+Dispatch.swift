@@ -244,6 +244,10 @@ extension Pooler {
                 server.replies.append(OwedReply(kind, for: .nobody))
             }
         }
+        // Otherwise who executes an unnamed portal that it has not bound would come to the BEGIN.
+        if client.unit.bindsUnnamed || client.unread.byte(at: 0) == FrontendKind.query { return }
+        server.output.message(FrontendKind.close) { $0.append(terminated: "P") }
+        server.replies.append(OwedReply(.close, for: .nobody))
     }
 
     private func countAsRead(_ client: ClientSession, _ isRead: Bool, now: Instant) {

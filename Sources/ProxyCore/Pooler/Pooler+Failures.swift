@@ -102,6 +102,8 @@ extension Pooler {
         client.unit.repeated = client.unit.passedOn
         client.unit.avoided = node
         client.unit.provoked = nil
+        client.unit.bound = nil
+        client.unit.namesSinceForgotten = nil
         reroute(client, now: now)
     }
 

@@ -130,7 +130,14 @@ extension Pooler {
             case FrontendKind.bind: try lookAtBind(client, body)
             case FrontendKind.describe, FrontendKind.close:
                 try lookAtTarget(client, header.kind, body)
-            case FrontendKind.execute: client.unit.executes = true
+            case FrontendKind.execute:
+                client.unit.executes = true
+                // The client may wait for the server to be ready for a COPY, which it says without
+                // being asked to by a Flush.
+                if client.unit.copiesIn {
+                    client.unit.gathered = end
+                    return .ready
+                }
             case FrontendKind.functionCall:
                 client.unit.addOpaque()
                 client.unit.executes = true
@@ -195,6 +202,7 @@ extension Pooler {
         let bytes = client.unread.extracting(body)
         let message = try Bind(bodyPrefix: bytes)
         client.unit.executes = true
+        if message.portal.isEmpty { client.unit.bindsUnnamed = true }
         add(statement: bytes.extracting(message.statement), to: client)
         if !client.unit.effects.isDisjoint(with: [.settings, .opaque]) {
             // `set_config($1, $2, false)`

@@ -142,7 +142,11 @@ final class ModelServer {
         case "E": execute(message)
         case "C":
             let name = message.strings(skipping: 1)[0]
-            if message.body.first == UInt8(ascii: "S") { prepared[name] = nil }
+            if message.body.first == UInt8(ascii: "S") {
+                prepared[name] = nil
+            } else {
+                portals[name] = nil
+            }
             say(.closeComplete)
         case "S":
             skipsUntilSync = false
