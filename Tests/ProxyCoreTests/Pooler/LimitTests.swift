@@ -158,6 +158,19 @@ struct LimitTests {
         #expect(client.ask("SELECT 1").kinds == "TDCZ")
     }
 
+    @Test func `a COPY whose rows do not come in time fails, and what comes later is dropped`() {
+        let world = world { $0.clients.queryTimeout = .seconds(3) }
+        let client = world.client()
+        client.send(.query("COPY t FROM STDIN"), .copyData("1\n"))
+        world.pass(.seconds(3))
+        let answer = client.messages()
+        #expect(answer.errors == ["57014"])
+        #expect(answer.words == ["canceling statement due to query timeout"])
+        client.send(.copyData("2\n"), .copyDone)
+        #expect(client.ask("SELECT 1").kinds == "TDCZ")
+        #expect(world.cancels.isEmpty && world.nodes[0].journal.isEmpty)
+    }
+
     @Test func `each query has its time, and waiting is not in it`() {
         let world = world {
             $0.clients.queryTimeout = .seconds(3)
