@@ -12,7 +12,7 @@ extension World {
     func finishAll() {
         for _ in 0..<8 {
             pass(.seconds(6))
-            for server in servers where server.isBusy {
+            while let server = servers.first(where: { $0.isBusy }) {
                 server.release()
                 run()
             }
