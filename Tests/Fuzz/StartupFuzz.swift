@@ -33,6 +33,8 @@ enum StartupFuzz {
         require(isIn || client.hasEnded, "a client is neither in nor out when time is up")
         if !client.hasEnded { client.leave() }
         require(world.ledger.clients.values.allSatisfy { $0 == 0 }, "a client's place was lost")
+        // Servers that are idle hold on to their pools.
+        world.pass(.seconds(700))
         world.disband()
         return client.transcript
     }

@@ -153,4 +153,22 @@ struct LeavingTests {
             world.deliverCancels()
         }
     }
+
+    @Test func `half a message that was kept for one who leaves is followed by its rest`() {
+        let world = World(.test(poolSize: 1))
+        let client = world.client()
+        let server = world.firstServer
+        server.isMute = true
+        client.send(.query("SELECT 1"))
+        // Kept until it is whole, because the read may yet run elsewhere.
+        let answer = [Message.columns(["value"]), .row(["1"]), .complete("SELECT 1"), .ready()]
+        server.output += answer.bytes.prefix(9)
+        world.run()
+        client.leave()
+        server.output += answer.bytes.dropFirst(9)
+        world.run()
+        #expect(world.isOpen(server))
+        server.isMute = false
+        #expect(world.client().ask("SELECT 2").rows == ["2"])
+    }
 }
