@@ -82,6 +82,9 @@ package struct SessionEffects: OptionSet, Equatable, Sendable {
 
     /// Settings of the session may be others.
     package static let mayChangeSettings = settings.union(opaque)
+    /// A statement may mean something else from now on.
+    package static let mayChangeMeaning = mayChangeSettings.union(localSettings).union(role)
+        .union(discard)
     /// Prepared statements may be gone.
     package static let mayDeallocate = sqlPrepare.union(discard)
     /// Temporary objects may be others.

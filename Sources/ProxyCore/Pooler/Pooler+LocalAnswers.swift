@@ -26,8 +26,15 @@ extension Pooler {
             command = single.command
         }
 
-        /// Whether it ends a transaction block without beginning the next.
-        var endsTransaction: Bool { control == .commit || control == .rollback }
+        /// Whether it ends a transaction block and begins the next.
+        var chains: Bool { control == .commitAndChain || control == .rollbackAndChain }
+        var commits: Bool { control == .commit || control == .commitAndChain }
+
+        /// Whether martlet can end the aborted transaction of a client by it. One whose
+        /// characteristics are not known cannot be followed by another one like it.
+        func endsTransaction(of client: ClientSession) -> Bool {
+            control == .commit || control == .rollback || chains && client.begun != nil
+        }
     }
 
     enum LocalOutcome {
@@ -169,6 +176,7 @@ extension Pooler {
                 statements: [statement.text], readOnly: modes.readOnly,
                 saysReadWrite: modes.readOnly == false,
                 isSerializable: modes.isolation == .serializable)
+            client.begun = client.deferredBegin
             client.status = .inTransaction
             return .completed(tag: modes.isStartTransaction ? "START TRANSACTION" : "BEGIN")
         case .setTransaction(let modes):
@@ -178,6 +186,7 @@ extension Pooler {
             if let isolation = modes.isolation {
                 client.deferredBegin?.isSerializable = isolation == .serializable
             }
+            client.begun = client.deferredBegin
             return .completed(tag: "SET")
         default:
             client.deferredBegin = nil
@@ -204,15 +213,19 @@ extension Pooler {
         _ statement: LocalStatement?, _ client: ClientSession
     ) -> LocalOutcome {
         let isNews = client.aborted == .untold
-        guard let statement, statement.endsTransaction else {
+        guard let statement, statement.endsTransaction(of: client) else {
             client.aborted = .told
             return .failed(isNews ? .transactionLost : .abortedTransaction)
         }
         client.aborted = .no
         client.status = .idle
         client.unit.wasRolledBack = true
-        return isNews && statement.control == .commit
-            ? .failed(.transactionLost) : .completed(tag: "ROLLBACK")
+        if isNews && statement.commits { return .failed(.transactionLost) }
+        if statement.chains {
+            client.deferredBegin = client.begun
+            client.status = .inTransaction
+        }
+        return .completed(tag: "ROLLBACK")
     }
 
     // MARK: The simple protocol
@@ -317,7 +330,7 @@ extension Pooler {
     ) -> ErrorResponse? {
         guard client.aborted != .no else { return nil }
         let statement = text.map(LocalStatement.init)
-        if statement?.endsTransaction == true { return nil }
+        if statement?.endsTransaction(of: client) == true { return nil }
         if case .failed(let error) = executeInAborted(statement, client) { return error }
         return nil
     }

@@ -336,6 +336,7 @@ extension Pooler {
     /// Remembers what the unit may do to the session until the transaction is over.
     private func notePending(_ client: ClientSession) {
         guard client.unit.executes else { return }
+        if client.unit.containsTransactionControl { client.begun = nil }
         client.pendingEffects.formUnion(client.unit.effects)
         if client.unit.effects.contains(.sqlExecute) {
             client.pendingEffects.formUnion(client.sqlStatements.effects)
