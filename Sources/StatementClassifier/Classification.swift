@@ -35,6 +35,14 @@ package struct Classification: Equatable, Sendable {
 
     package init() {}
 
+    /// It is known to have neither parameters nor a result.
+    package var returnsNothing: Bool {
+        switch command {
+        case .show, .showAll: false
+        default: control != .none || command.isAboutSession
+        }
+    }
+
     /// Keeps the first reason, which is the one that a reader of the text sees first.
     mutating func refuse(_ cause: Reason) {
         guard destination == .replica else { return }

@@ -279,6 +279,11 @@ extension Pooler {
         if target.isStatement {
             let name = bytes.extracting(target.name)
             if let text = statement(name, of: client) {
+                if server.prepared[text.index] == nil, isRefused(text, by: server),
+                    text.classification.returnsNothing {
+                    // PostgreSQL describes it to the end of the transaction, but would not parse it.
+                    return server.replies.append(OwedReply(.describe, for: .made))
+                }
                 ensure(text, on: server, client)
                 Target.write(
                     FrontendKind.describe, statement: text.canonicalName, to: &server.output)
