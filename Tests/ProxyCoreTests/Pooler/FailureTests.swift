@@ -53,6 +53,17 @@ struct FailureTests {
         #expect(world["a1"].heard.contains { $0.strings().contains("BEGIN ISOLATION LEVEL SERIALIZABLE") })
     }
 
+    @Test func `in a transaction that no server has, what is not there is looked for first`() {
+        let client = world.client()
+        #expect(client.ask("BEGIN").kinds == "CZ")
+        #expect(client.ask(.parse("SELECT 1", as: "s"), .sync).kinds == "1Z")
+        #expect(client.ask(.describe(statement: "none"), .sync).errors == ["26000"])
+        #expect(client.ask(.bind("none"), .sync).errors == ["26000"])
+        #expect(client.ask(.execute(), .sync).errors == ["34000"])
+        #expect(client.ask(.bind("s"), .sync).errors == ["25P02"])
+        #expect(client.ask("ROLLBACK").kinds == "CZ")
+    }
+
     @Test func `what a replica does not know yet is asked of the primary`() {
         let world = World()
         let client = world.client()
