@@ -134,3 +134,15 @@ def test_an_error_before_any_data(martlet):
         ):
             copy.write_row((1,))
         assert value(connection, "SELECT 1") == 1
+
+
+def test_in_the_extended_protocol_without_a_flush(martlet, table):
+    with Wire(martlet.port).login() as wire:
+        wire.send(parse("COPY copied FROM STDIN"), bind(), execute())
+        assert kinds(wire.until(b"G")) == "12G"
+        wire.send(message(b"d", b"1\tone\n"), DONE, SYNC)
+        assert tags(wire.ready()) == ["COPY 1"]
+        wire.send(parse("COPY nowhere FROM STDIN"), bind(), execute())
+        assert error(wire.until(b"E"))["C"] == "42P01"
+        assert kinds(wire.ask(SYNC)) == "Z"
+        assert kinds(wire.ask(parse("SELECT 1"), bind(), execute(), SYNC)) == "12DCZ"

@@ -180,6 +180,12 @@ extension Pooler {
         } else {
             server.applied = client.settings
         }
+        settingsApplied(client, on: server, now: now)
+    }
+
+    /// The server has the session's settings.
+    func settingsApplied(_ client: ClientSession, on server: ServerConnection, now: Instant) {
+        if prepareStatements(client, on: server) { return }
         start(client, on: server, now: now)
     }
 
@@ -238,6 +244,10 @@ extension Pooler {
                 server.replies.append(OwedReply(kind, for: .nobody))
             }
         }
+        // Otherwise who executes an unnamed portal that it has not bound would come to the BEGIN.
+        if client.unit.bindsUnnamed || client.unread.byte(at: 0) == FrontendKind.query { return }
+        server.output.message(FrontendKind.close) { $0.append(terminated: "P") }
+        server.replies.append(OwedReply(.close, for: .nobody))
     }
 
     private func countAsRead(_ client: ClientSession, _ isRead: Bool, now: Instant) {

@@ -102,6 +102,8 @@ extension Pooler {
         client.unit.repeated = client.unit.passedOn
         client.unit.avoided = node
         client.unit.provoked = nil
+        client.unit.bound = nil
+        client.unit.namesSinceForgotten = nil
         reroute(client, now: now)
     }
 
@@ -325,9 +327,9 @@ extension Pooler {
             client.skipsUntilSync = true
         }
         finishUnit(client, now: now)
-        if let server = client.server, server.isAtRest, !client.keepsServer {
+        if let server = client.server, server.owesNothing, !client.keepsServer {
             detach(client, server)
-            release(server, now: now)
+            cleanUp(server, now: now)
         }
         advance(client, now: now)
         reconsiderReading(client)

@@ -130,7 +130,14 @@ extension Pooler {
             case FrontendKind.bind: try lookAtBind(client, body)
             case FrontendKind.describe, FrontendKind.close:
                 try lookAtTarget(client, header.kind, body)
-            case FrontendKind.execute: client.unit.executes = true
+            case FrontendKind.execute:
+                client.unit.executes = true
+                // The client may wait for the server to be ready for a COPY, which it says without
+                // being asked to by a Flush.
+                if client.unit.copiesIn {
+                    client.unit.gathered = end
+                    return .ready
+                }
             case FrontendKind.functionCall:
                 client.unit.addOpaque()
                 client.unit.executes = true
@@ -165,7 +172,13 @@ extension Pooler {
         if client.unit.gathered == 0 && statement.statementCount == 1
             && (statement.control != .none || statement.command != .none) {
             client.unit.single = UnitOfWork.SingleStatement(
-                text: text, control: statement.control, command: statement.command)
+                text: text, control: statement.control, command: statement.command,
+                classification: statement)
+            if case .execute(let name) = statement.command {
+                let bytes = client.unread.copy(text)
+                client.unit.executedName = String(
+                    decoding: SettingText.identifier(bytes.span, name), as: UTF8.self)
+            }
         }
         client.unit.add(statement, shape: shape)
         client.unit.executes = true
@@ -189,6 +202,7 @@ extension Pooler {
         let bytes = client.unread.extracting(body)
         let message = try Bind(bodyPrefix: bytes)
         client.unit.executes = true
+        if message.portal.isEmpty { client.unit.bindsUnnamed = true }
         add(statement: bytes.extracting(message.statement), to: client)
         if !client.unit.effects.isDisjoint(with: [.settings, .opaque]) {
             // `set_config($1, $2, false)`
@@ -213,7 +227,7 @@ extension Pooler {
         // One that this unit defines has been added with its Parse.
         if client.unit.parsedNames.contains(hash) { return }
         guard let text = client.statements.find(name, hash: hash) else {
-            client.unit.usesStatement = true
+            addSQL(statement: name, to: client)
             return
         }
         if text.catalogueVersion != client.database.catalogueVersion {
@@ -223,6 +237,24 @@ extension Pooler {
             text.catalogueVersion = client.database.catalogueVersion
         }
         client.unit.add(text.classification, shape: text.shape)
+        // Its EXECUTE may mean another statement by now.
+        if text.classification.effects.contains(.sqlExecute),
+            text.meaning.sqlVersion != client.sqlVersion {
+            client.unit.destination = .primary
+        }
+    }
+
+    /// A statement that was prepared by SQL can be bound and described as well.
+    private func addSQL(statement name: RawSpan, to client: ClientSession) {
+        client.unit.usesStatement = true
+        guard !client.sqlStatements.isEmpty,
+            let prepared = client.sqlStatements[
+                String(decoding: name.copy(0..<name.byteCount), as: UTF8.self)]
+        else { return }
+        var needs = prepared.classification
+        needs.effects = prepared.effects.union(.sqlExecute)
+        needs.command = .none
+        client.unit.add(needs, shape: 0)
     }
 
     private func lookAtFlush(_ client: ClientSession) -> Gathered {
@@ -237,13 +269,14 @@ extension Pooler {
     func classify(
         _ text: RawSpan, for client: ClientSession
     ) -> (Classification, shape: UInt64) {
-        let statement = classifier.classify(
+        var statement = classifier.classify(
             text, catalogue: client.database.catalogue,
             standardConformingStrings: client.reported["standard_conforming_strings"] != "off",
             encodingIsSafe: ClientEncoding.isSafe(client.reported["client_encoding"]))
         if !statement.effects.isDisjoint(with: [.settings, .opaque]) {
             CustomNames.collect(from: text, into: &client.customNames)
         }
+        resolve(&statement, text, client)
         return (statement, classifier.shapeHash(text))
     }
 

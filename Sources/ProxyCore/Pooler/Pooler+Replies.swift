@@ -82,6 +82,7 @@ extension Pooler {
     /// after them.
     private func deallocate(_ tag: RawSpan, _ client: ClientSession, _ server: ServerConnection) {
         let text = tag.text(0..<max(tag.byteCount - 1, 0))
+        completed(text, of: client)
         if text == "DEALLOCATE", !client.unit.deallocates.isEmpty {
             client.statements.remove(hash: client.unit.deallocates.removeFirst())
         }
@@ -224,7 +225,7 @@ extension Pooler {
             return
         }
         // While settings are replayed the client is told once, of the outcome (`start`).
-        if server.errand == .settings { return }
+        if server.errand == .settings || server.errand == .statements { return }
         if client.reported[key] != value {
             if client.unit.isHoldingBack {
                 client.holdback.append(message)
@@ -246,6 +247,7 @@ extension Pooler {
         _ = server.replies.removeFirst()
         server.copy = .none
         guard let client = server.client, server.errand == .none else {
+            server.statementStepsDone += 1
             server.isSettled = server.replies.isEmpty
             return
         }
@@ -288,6 +290,9 @@ extension Pooler {
         server.copy = .none
         if server.errand != .none {
             server.errandError = error
+            if server.errand == .statements {
+                server.statementErrors.append((server.statementStepsDone, error))
+            }
             return
         }
         guard let client = server.client else {

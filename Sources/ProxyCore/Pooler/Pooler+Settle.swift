@@ -153,7 +153,11 @@ extension Pooler {
         let settings = ParameterSet(wanted)
         client.settings = settings.isSame(as: found) ? found : settings
         if client.settings.isSame(as: found) { server.applied = client.settings }
-        pin(client, findings.pins)
+        var pins = findings.pins
+        if let found = findings.statements, !adopt(statements: found, client, server) {
+            pins.insert(.preparedStatement)
+        }
+        pin(client, pins)
         guard let prepared = findings.prepared else { return }
         // A stand-in that was not deallocated (`Pooler+Translate`).
         if prepared.contains(where: { !$0.isEmpty && !$0.hasPrefix("martlet_") }) {
@@ -196,6 +200,7 @@ extension Pooler {
         case .none: break
         case .recoveryCheck: recoveryChecked(server, now: now)
         case .settings: settingsReplayed(server, now: now)
+        case .statements: statementsPrepared(server, now: now)
         case .inspection:
             if let client = server.client {
                 inspected(client, on: server, now: now)
@@ -207,6 +212,7 @@ extension Pooler {
             if errand == .discard {
                 server.applied = .empty
                 server.prepared.removeAll()
+                server.sqlStatements = .empty
                 server.mustDiscard = false
             }
             cleanUp(server, now: now)
@@ -226,7 +232,9 @@ extension Pooler {
             reportDifferences(to: client, from: server)
             return answered(client, on: server, now: now)
         }
-        guard let error = server.errandError else { return start(client, on: server, now: now) }
+        guard let error = server.errandError else {
+            return settingsApplied(client, on: server, now: now)
+        }
         // Nothing of the unit was sent. What the server has now is what it had, because the
         // replay is one transaction.
         if client.unit.isLogin {

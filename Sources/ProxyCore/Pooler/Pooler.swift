@@ -76,6 +76,8 @@ package final class Pooler {
     var catalogueVersion = 0
     /// Counts what touched the temporary objects of any session.
     var temporaryVersion = 0
+    /// Counts what sessions prepared by SQL.
+    var statementVersion = 0
 
     package init(
         shard: ShardID, of shardCount: Int = 1, policy: ProxyPolicy, rules: LoginRules, topology: Topology,

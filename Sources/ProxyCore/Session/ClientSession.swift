@@ -83,6 +83,14 @@ package final class ClientSession {
     package var ownAtBegin: OwnSettings?
     package var customNames: Set<String> = []
     package var statements = ClientStatements()
+    /// What it has prepared by SQL.
+    package var sqlStatements = SQLStatements.empty
+    /// Unique over the sessions of the shard and what they prepared by SQL; 0 without any.
+    package var sqlVersion = 0
+    /// What the unit will have prepared once it is answered.
+    package var preparing: SQLStatement?
+    /// What was prepared since the session's state was last read.
+    package var prepared: [SQLStatement] = []
     /// Unique over the sessions of the shard; 0 without temporary objects.
     package var temporaryVersion = 0
     package var pins: Set<Pin> = []
@@ -183,6 +191,7 @@ package final class ClientSession {
         meaning.schemaVersion = database.schemaVersion
         meaning.temporaryVersion = temporaryVersion
         meaning.lookup = settings.lookup
+        meaning.sqlVersion = sqlVersion
         return meaning
     }
 

@@ -52,6 +52,8 @@ package struct StatementMeaning: Equatable {
     package var temporaryVersion = 0
     /// Of the settings that names are looked up by.
     package var lookup = 0
+    /// Which statements an EXECUTE in it may mean.
+    package var sqlVersion = 0
 
     package init() {}
 
@@ -61,6 +63,7 @@ package struct StatementMeaning: Equatable {
         hasher.combine(schemaVersion)
         hasher.combine(temporaryVersion)
         hasher.combine(lookup)
+        hasher.combine(sqlVersion)
         return UInt64(truncatingIfNeeded: hasher.finalize())
     }
 }
