@@ -49,6 +49,7 @@ def accepted(endpoint, user, password):
         return False
 
 
+# Edge cases: 9
 def test_a_wrong_password_and_an_unknown_user_look_the_same(martlet):
     wrong = attempt(martlet.port, USER, "not it")
     unknown = attempt(martlet.port, "nobody_of_this_name", "not it")
@@ -81,6 +82,7 @@ def test_wrong_passwords_are_refused(martlet, password):
         martlet.connect(password=password)
 
 
+# Edge cases: 9
 def test_an_unknown_database(martlet):
     with pytest.raises(psycopg.OperationalError, match='database "nowhere" does not exist'):
         martlet.connect(dbname="nowhere")
@@ -92,6 +94,7 @@ def test_a_role_that_may_not_log_in(martlet, account):
         martlet.connect(user="app_group", password="a password")
 
 
+# Edge cases: 16
 def test_a_password_that_has_expired(martlet, account):
     account("app_expired", "a password", "LOGIN VALID UNTIL '2020-01-01'")
     found = attempt(martlet.port, "app_expired", "a password")
@@ -105,6 +108,7 @@ def test_a_role_with_an_md5_secret_where_the_servers_want_scram(cluster, martlet
     assert not accepted(martlet, "app_md5", "y")
 
 
+# Edge cases: 15
 def test_a_changed_password_counts_for_who_comes_after_the_change(cluster, martlet, account):
     account("app_change", "password 0")
     with martlet.connect(user="app_change", password="password 0") as connection:
@@ -247,6 +251,7 @@ def test_the_exchange_cannot_be_skipped_or_repeated(martlet):
             assert (b"R", bytes(4)) not in found, "nobody is let in"
 
 
+# Edge cases: 15
 def test_the_clients_key_opens_servers_after_a_restart_of_the_servers(cluster, start_martlet):
     endpoint = start_martlet({"pools": {"server_lifetime": "1s", "server_idle_timeout": "1s"}})
     with endpoint.connect() as connection:

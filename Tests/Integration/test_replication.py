@@ -82,6 +82,7 @@ def test_a_wrong_spelling_and_a_user_without_the_right(martlet):
         martlet.connect(user=USED, replication="true", password="wrong")
 
 
+# Edge cases: 7
 def test_it_goes_to_the_primary_and_counts_as_a_server(cluster, martlet):
     before = martlet.metrics().sum("martlet_pins", reason="replication")
     with connect(cluster, martlet, "database") as connection:

@@ -20,6 +20,7 @@ struct WriteTests {
         }
     }
 
+    // Edge cases: 87
     @Test func `a row lock anywhere is for the primary`() {
         for lock in [
             "FOR UPDATE", "for no key update", "FOR SHARE", "FOR KEY SHARE", "FOR\nUPDATE",
@@ -81,6 +82,7 @@ struct WriteTests {
         check("SELECT pg_temp FROM t", "replica")
     }
 
+    // Edge cases: 86
     @Test func `utility commands have their reasons`() {
         check("VACUUM FULL t", "maintenance")
         check("ANALYZE t (a)", "maintenance")

@@ -103,7 +103,7 @@ extension Pooler {
     private func transactionDestination(
         _ begin: ClientSession.DeferredBegin, of client: ClientSession, asked route: Route
     ) -> Destination {
-        if begin.isSerializable { return .primary }
+        if begin.isSerializable || begin.saysReadWrite { return .primary }
         if client.unit.containsTransactionControl { return .primary }
         if client.unit.destination == .primary { return .primary }
         let standard = client.settings["default_transaction_read_only"]

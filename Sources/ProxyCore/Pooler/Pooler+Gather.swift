@@ -331,17 +331,12 @@ extension Pooler {
 
     /// A message too long to be held: all that came before it must be with a server first.
     private func overflow(_ client: ClientSession, now: Instant) {
+        guard FrontendShape.mayBePassed(client.unread.byte(at: client.unit.gathered)) else {
+            return refuseLong(client, now: now)
+        }
         if client.unit.gathered == client.unit.sent && client.unit.phase == .running {
             if client.unit.gathered > 0 { dropGathered(client) }
             return passFront(client, now: now)
-        }
-        let kind = client.unread.byte(at: client.unit.gathered)
-        guard FrontendShape.mayBePassed(kind) else {
-            return fail(
-                client,
-                ErrorResponse(
-                    .error, "54000", "statement is too long to be prepared",
-                    hint: "See limits.statement."), now: now)
         }
         if client.unit.phase == .gathering {
             // The rest is not known, so it is all that it could be.
@@ -349,6 +344,25 @@ extension Pooler {
             client.unit.executes = true
         }
         dispatch(client, now: now)
+    }
+
+    /// A statement too long to be prepared is an error like a server's: it ends the transaction, and
+    /// what follows is skipped up to Sync.
+    private func refuseLong(_ client: ClientSession, now: Instant) {
+        let error = ErrorResponse(
+            .error, "54000", "statement is too long to be prepared",
+            hint: "See limits.statement.")
+        guard let server = client.server else { return fail(client, error, now: now) }
+        if client.unit.phase == .running {
+            translate(client, to: server, now: now)
+        } else {
+            client.unit.phase = .running
+            client.unit.startedAt = now
+        }
+        provoke(error, client, server)
+        sent(to: server)
+        dropGathered(client)
+        client.skipsUntilSync = true
     }
 
     /// The client broke the protocol: it is told, and that is the end.

@@ -167,12 +167,14 @@ extension Pooler {
         case .begin(let modes):
             client.deferredBegin = ClientSession.DeferredBegin(
                 statements: [statement.text], readOnly: modes.readOnly,
+                saysReadWrite: modes.readOnly == false,
                 isSerializable: modes.isolation == .serializable)
             client.status = .inTransaction
             return .completed(tag: modes.isStartTransaction ? "START TRANSACTION" : "BEGIN")
         case .setTransaction(let modes):
             client.deferredBegin?.statements.append(statement.text)
             if let readOnly = modes.readOnly { client.deferredBegin?.readOnly = readOnly }
+            if modes.readOnly == false { client.deferredBegin?.saysReadWrite = true }
             if let isolation = modes.isolation {
                 client.deferredBegin?.isSerializable = isolation == .serializable
             }

@@ -24,6 +24,8 @@ package final class ClientSession {
         /// The client's BEGIN and SET TRANSACTION statements, in order.
         package var statements: [[UInt8]]
         package var readOnly: Bool?
+        /// READ WRITE was said, which a standby takes from nobody, whatever is said after it.
+        package var saysReadWrite: Bool
         package var isSerializable: Bool
     }
 

@@ -71,6 +71,7 @@ struct ClientEncryptionTests {
         }
     }
 
+    // Edge cases: 1
     @Test func `what comes behind a request before its answer is refused`() {
         let pooler = pooler(.allow)
         let id = pooler.accepted(peer: "p", listener: nil, now: start)
@@ -91,6 +92,7 @@ struct ClientEncryptionTests {
         #expect(effects(pooler).isEmpty)
     }
 
+    // Edge cases: 4
     @Test(arguments: [true, false])
     func `direct TLS needs ALPN, and TLS by request does not`(isDirect: Bool) {
         let pooler = pooler(.require)

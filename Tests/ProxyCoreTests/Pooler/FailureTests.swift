@@ -69,6 +69,18 @@ struct FailureTests {
         #expect(server.node.journal.count == 3)
     }
 
+    // Edge cases: 38
+    @Test func `an error without a code is passed on as it is`() {
+        let client = world.client()
+        let server = world.firstServer
+        server.isMute = true
+        for body in [[0], Message.text("SERROR", "Mno code") + [0]] as [[UInt8]] {
+            client.send(.query("SELECT 1"))
+            server.say(Message("E", body), .ready())
+            #expect(client.messages() == [Message("E", body), .ready()])
+        }
+    }
+
     @Test func `a server that says something unasked while it is idle serves nobody any more`() {
         let client = world.client()
         let server = world.firstServer
@@ -79,6 +91,7 @@ struct FailureTests {
         #expect(!server.heard.contains(.query("SELECT 1")))
     }
 
+    // Edge cases: 95
     @Test(arguments: [1, 20])
     func `a write does not take a standby for the primary, and waits for who is`(size: Int) {
         let world = World(.test(poolSize: size))

@@ -43,6 +43,7 @@ struct LeavingTests {
         #expect(server.node.journal == ["INSERT INTO t VALUES (0)"])
     }
 
+    // Edge cases: 44
     @Test func `a COPY whose client leaves is failed`() {
         let server = openPrimary()
         for messages in [
@@ -110,6 +111,7 @@ struct LeavingTests {
         #expect(server.node.journal == ["INSERT INTO t VALUES (0)"])
     }
 
+    // Edge cases: 46
     @Test func `a server is not used again while a cancel request is on its way to it`() {
         let server = openPrimary()
         let client = world.client()

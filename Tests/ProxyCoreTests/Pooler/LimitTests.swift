@@ -140,6 +140,7 @@ struct LimitTests {
 
     // MARK: Times of work
 
+    // Edge cases: 106
     @Test(arguments: [false, true])
     func `a query that takes too long is cancelled on its server`(isExtended: Bool) {
         let world = world { $0.clients.queryTimeout = .seconds(3) }
@@ -226,6 +227,7 @@ struct LimitTests {
         #expect(client.hasEnded)
     }
 
+    // Edge cases: 106
     @Test func `a COMMIT is left to end, and a statement alone is no transaction block`() {
         let world = world { $0.clients.transactionTimeout = .seconds(3) }
         let client = world.client()

@@ -18,6 +18,7 @@ struct PipelineTests {
         #expect(client.ask(Message.extended("SELECT mine") + [.sync]).rows == ["mine"])
     }
 
+    // Edge cases: 35
     @Test func `messages between an error and its Sync are skipped, however they arrive`() {
         let client = world.client()
         client.send(Message.extended("SELECT 1/0") + [.flush])

@@ -63,6 +63,7 @@ struct SocketTests {
         }
     }
 
+    // Edge cases: 113
     @Test func `a socket is watched as the policy says`() throws {
         let listener = try Socket.listening(on: loopback())
         defer { listener.close() }
