@@ -76,4 +76,16 @@ package struct SessionEffects: OptionSet, Equatable, Sendable {
     package static let opaque = SessionEffects(rawValue: 1 << 12)
     /// `NOTIFY`, `pg_notify`.
     package static let notify = SessionEffects(rawValue: 1 << 13)
+
+    // Sets that are asked about for each unit of work: a list of them would be put together each
+    // time, in a module that cannot see what a set is made of.
+
+    /// Settings of the session may be others.
+    package static let mayChangeSettings = settings.union(opaque)
+    /// Prepared statements may be gone.
+    package static let mayDeallocate = sqlPrepare.union(discard)
+    /// Temporary objects may be others.
+    package static let mayChangeTemporary = temporary.union(opaque)
+    /// Cursors may be others.
+    package static let mayChangeCursors = cursor.union(sqlExecute)
 }

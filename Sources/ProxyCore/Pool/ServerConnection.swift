@@ -51,6 +51,8 @@ package final class ServerConnection {
     package var id: ConnectionID
     package let key: PoolKey
     package let openedAt: Instant
+    /// Where it is counted, until it is closed; nil for one that replicates.
+    package var pool: ServerPool?
     package var phase = Phase.connecting
     package var idleSince: Instant
     /// It has been logged in and found usable.

@@ -120,8 +120,7 @@ extension Pooler {
         client.unit.runsOnReplica = asReplica
         client.unit.isCounted = true
         loads.began(on: node, now: now)
-        let pool = self.pool(
-            PoolKey(node: node, database: client.database.name, user: client.user))
+        let pool = self.pool(on: node, for: client)
         while pool.waitingCount == 0, let server = pool.takeIdle() {
             if isUsable(server, for: client) {
                 return attach(server, to: client, now: now)

@@ -119,7 +119,7 @@ extension Pooler {
     /// The socket of a server is gone.
     func lost(_ server: ServerConnection, reason: String, now: Instant) {
         let client = server.client
-        let pool = pools[server.key]
+        let pool = server.pool
         server.phase = .closed
         server.client = nil
         pool?.total -= 1
@@ -133,6 +133,7 @@ extension Pooler {
         } else {
             openingFailed(server, reason, now: now)
         }
+        server.pool = nil
         if let client { serverLost(client, server, reason: reason, now: now) }
     }
 
@@ -140,7 +141,7 @@ extension Pooler {
         counters[node: server.key.node].connectErrors += 1
         loads.connectFailed(to: server.key.node, now: now)
         effects.append(.log(.serverFailed(server.key.node, reason: reason)))
-        guard let pool = pools[server.key] else { return }
+        guard let pool = server.pool else { return }
         pool.opening -= 1
         pool.openingFailed(now: now)
         rerouteWaiters(of: pool, now: now)
@@ -171,7 +172,7 @@ extension Pooler {
         effects.append(
             .log(.serverFailed(node, reason: "\(error.sqlState): \(error.message)")))
         counters[node: node].connectErrors += 1
-        let pool = pools[server.key]
+        let pool = server.pool
         close(server, .lost)
         if let client = server.client { return replicationRefused(client, error, now: now) }
         pool?.openingFailed(now: now)

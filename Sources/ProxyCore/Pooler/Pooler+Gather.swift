@@ -204,7 +204,7 @@ extension Pooler {
         client.unit.executes = true
         if message.portal.isEmpty { client.unit.bindsUnnamed = true }
         add(statement: bytes.extracting(message.statement), to: client)
-        if !client.unit.effects.isDisjoint(with: [.settings, .opaque]) {
+        if !client.unit.effects.isDisjoint(with: .mayChangeSettings) {
             // `set_config($1, $2, false)`
             CustomNames.collect(from: bytes, into: &client.customNames)
         }
@@ -271,9 +271,9 @@ extension Pooler {
     ) -> (Classification, shape: UInt64) {
         var statement = classifier.classify(
             text, catalogue: client.database.catalogue,
-            standardConformingStrings: client.reported["standard_conforming_strings"] != "off",
-            encodingIsSafe: ClientEncoding.isSafe(client.reported["client_encoding"]))
-        if !statement.effects.isDisjoint(with: [.settings, .opaque]) {
+            standardConformingStrings: client.reported.hasStandardStrings,
+            encodingIsSafe: client.reported.encodingIsSafe)
+        if !statement.effects.isDisjoint(with: .mayChangeSettings) {
             CustomNames.collect(from: text, into: &client.customNames)
         }
         resolve(&statement, text, client)

@@ -75,7 +75,7 @@ extension Pooler {
 
     /// Whether a command tag may say that protocol-level statements are gone.
     func mayDeallocate(_ client: ClientSession) -> Bool {
-        !client.pendingEffects.isDisjoint(with: [.sqlPrepare, .discard])
+        !client.pendingEffects.isDisjoint(with: .mayDeallocate)
     }
 
     /// DEALLOCATE ALL and DISCARD ALL mean all statements that have a name, but those that come
@@ -216,7 +216,7 @@ extension Pooler {
         _ name: String, _ value: String, _ message: RawSpan, _ server: ServerConnection
     ) {
         let key = name.lowercased()
-        server.reported = server.reported.with(key, value)
+        server.reported = parameterSets.one(for: server.reported.with(key, value))
         if key == ReportedName.hotStandby {
             server.isInRecovery = value == "on"
             return

@@ -101,7 +101,7 @@ extension Pooler {
         if !client.pendingEffects.isDisjoint(with: StateInspection.unknowable) { return true }
         if client.pins.isEmpty { return false }
         return client.pendingSchemaChange || client.unit.containsTransactionControl
-            || !client.pendingEffects.isDisjoint(with: [.cursor, .sqlExecute])
+            || !client.pendingEffects.isDisjoint(with: .mayChangeCursors)
     }
 
     private func inspect(_ client: ClientSession, _ server: ServerConnection) {
@@ -143,14 +143,14 @@ extension Pooler {
         _ findings: StateInspection.Findings, _ client: ClientSession, _ server: ServerConnection,
         now: Instant
     ) {
-        let found = ParameterSet(findings.settings)
+        let found = parameterSets.one(for: ParameterSet(findings.settings))
         server.applied = found
         var wanted = findings.settings
         adoptOwn(from: &wanted, client, now: now)
         for entry in client.startup.entries where isReset(entry.name, to: wanted, client) {
             wanted[entry.name] = entry.value
         }
-        let settings = ParameterSet(wanted)
+        let settings = parameterSets.one(for: ParameterSet(wanted))
         client.settings = settings.isSame(as: found) ? found : settings
         if client.settings.isSame(as: found) { server.applied = client.settings }
         var pins = findings.pins

@@ -92,7 +92,9 @@ extension Pooler {
             guard isTooOld || isUnused else { continue }
             close(server, isTooOld ? .lifetime : .idleTimeout)
         }
-        if pool.total == 0 && pool.waitingCount == 0 { pools[pool.key] = nil }
+        guard pool.total == 0 && pool.waitingCount == 0 else { return }
+        pool.isRetired = true
+        pools[pool.key] = nil
     }
 
     private func expire(_ client: ClientSession, now: Instant) {

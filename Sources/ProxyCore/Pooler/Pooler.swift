@@ -60,6 +60,7 @@ package final class Pooler {
     /// When a password last did not fit: the secret is read again before it is used again.
     var mismatches: [String: Instant] = [:]
     var profiles: [LoginProfile.Key: LoginProfile] = [:]
+    var parameterSets = ParameterSets()
     var loads = NodeLoads()
     var refusedShapes = RefusedShapes()
     /// Clients whose unit has no node to go to.

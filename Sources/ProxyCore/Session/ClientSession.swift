@@ -62,6 +62,8 @@ package final class ClientSession {
     package var user = ""
     package var database: DatabaseState
     package var poolPolicy = PoolPolicy()
+    /// Those that its servers came from, one a node.
+    package var pools: [ServerPool] = []
     package var limits = ClientPolicy()
     /// What it counts for; given back when it leaves.
     package var places: [ClientGroup] = []

@@ -18,13 +18,19 @@ package final class ParameterSet: Sendable {
     package let entries: [Entry]
     /// Transactions are serializable unless they say otherwise, which no standby can do.
     package let isSerializable: Bool
-    private let fingerprint: Int
+    /// As far as it says: a backslash in a plain string constant is no escape.
+    package let hasStandardStrings: Bool
+    /// As far as it says: no byte of a character looks like another one.
+    package let encodingIsSafe: Bool
+    fileprivate let fingerprint: Int
     /// Of the settings by which names are looked up (`$user` is the role).
     package let lookup: Int
 
     package init(_ values: [String: String]) {
         entries = values.sorted { $0.key < $1.key }.map { Entry(name: $0.key, value: $0.value) }
         isSerializable = values["default_transaction_isolation"] == "serializable"
+        hasStandardStrings = values["standard_conforming_strings"] != "off"
+        encodingIsSafe = ClientEncoding.isSafe(values["client_encoding"])
         var hasher = Hasher()
         for entry in entries {
             hasher.combine(entry.name)
@@ -57,6 +63,24 @@ package final class ParameterSet: Sendable {
         var values = dictionary
         values[name] = value
         return ParameterSet(values)
+    }
+}
+
+/// One object for all sets of a shard that say the same, so that they are found equal by address.
+package struct ParameterSets {
+    /// So many different ones are not expected; beyond them it begins anew.
+    private static let limit = 1024
+
+    private var known: [Int: ParameterSet] = [:]
+
+    package init() {}
+
+    /// The one that says the same.
+    package mutating func one(for set: ParameterSet) -> ParameterSet {
+        if let same = known[set.fingerprint], same.isSame(as: set) { return same }
+        if known.count >= Self.limit { known.removeAll() }
+        known[set.fingerprint] = set
+        return set
     }
 }
 

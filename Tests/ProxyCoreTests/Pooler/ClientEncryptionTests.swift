@@ -8,6 +8,7 @@ import Testing
 struct ClientEncryptionTests {
     /// Nothing is ever full here.
     private final class Ledger: ServerLedger {
+        let isShared = false
         func acquire(_ pool: PoolKey, _ limits: ServerLimits) -> SlotVerdict { .granted }
         func release(_ pool: PoolKey) {}
         func setWaiting(_ pool: PoolKey, shard: ShardID, since: Instant?) {}
