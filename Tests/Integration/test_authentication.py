@@ -156,6 +156,7 @@ def test_what_else_ends_a_password_at_once(cluster, martlet, account):
     assert accepted(martlet, "app_ends", "a password")
 
 
+# Edge cases: 16
 @pytest.mark.parametrize("lifetime", ["0", "1h"])
 def test_a_password_that_expires(cluster, start_martlet, account, lifetime):
     account("app_expires", "a password", "LOGIN VALID UNTIL 'infinity'")

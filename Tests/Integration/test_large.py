@@ -56,6 +56,16 @@ def test_a_reader_that_never_reads_and_then_leaves(cluster, martlet):
         assert value(other, "SELECT 1") == 1
 
 
+# Edge cases: 94
+def test_a_reader_that_never_reads_is_let_go_where_there_is_a_limit(cluster, start_martlet):
+    strict = start_martlet({"tcp": {"user_timeout": "1s"}})
+    with Wire(strict.port).login() as wire:
+        wire.send(query("SELECT repeat('z', 1000), 'never read' FROM generate_series(1, 1000000)"))
+        wait_until("the server to wait", lambda: stalled(cluster, "'never read'"), 60)
+        # The client is still there, with its window closed.
+        wait_until("the server to be free", lambda: not stalled(cluster, "'never read'"), 60)
+
+
 # Edge cases: 92
 def test_a_large_parameter_is_streamed(martlet):
     size = 200 * MEGABYTE

@@ -106,6 +106,7 @@ def test_connections_from_one_address_that_have_not_logged_in(start_martlet):
         assert first.recv(1) == b"N"
 
 
+# Edge cases: 9
 def test_login_timeout(start_martlet):
     endpoint = start_martlet({"clients": {"login_timeout": "1s"}})
     with Wire(endpoint.port) as silent:
@@ -136,6 +137,7 @@ def test_idle_timeouts_and_their_overrides(start_martlet, account):  # noqa: F81
 # Work.
 
 
+# Edge cases: 106
 @pytest.mark.parametrize("statement", [
     "SELECT pg_sleep(600)", PRIMARY + "SELECT pg_sleep(600)",
     "UPDATE items SET value = value WHERE id = 1 AND pg_sleep(600) IS NULL",
@@ -302,6 +304,7 @@ def keepalive_timers():
     return found
 
 
+# Edge cases: 113
 def test_keepalive_of_clients_and_servers(cluster, start_martlet):
     endpoint = start_martlet({"tcp": {"keepalive_idle": "2h"}})
     with endpoint.connect() as connection:

@@ -259,7 +259,6 @@ def test_a_holdable_cursor_survives_its_transaction(martlet):
         connection.execute("CLOSE held")
 
 
-# Edge cases: 80
 def test_currval_is_the_sessions_own(martlet):
     with martlet.connect() as one, martlet.connect() as other:
         mine = value(one, "SELECT nextval('numbers')")

@@ -88,6 +88,7 @@ def test_literals_are_read_once(martlet):
             assert str(value(connection, hint + "EXECUTE d")) == "2020-02-01"
 
 
+# Edge cases: 71
 def test_bound_by_the_protocol(martlet):
     with Wire(martlet.port).login() as wire:
         wire.ask(query("PREPARE p (int) AS SELECT $1 + 1"))

@@ -42,4 +42,17 @@ struct GreetingTests {
         world.change(.test)
         #expect(late.messages().last == .ready())
     }
+
+    @Test func `who answers the password request before it was made is heard`() {
+        var policy = ProxyPolicy.test
+        policy.authentication.method = .scramSHA256
+        policy.authentication.users = [.init(name: "app", secret: "secret")]
+        let client = World(policy).connect()
+        let response = Array("n,,n=,r=client".utf8)
+        let initial = Message(
+            "p", Message.text("SCRAM-SHA-256") + Message.int32(response.count) + response)
+        client.send(bytes: login + initial.bytes)
+        // AuthenticationSASL and AuthenticationSASLContinue.
+        #expect(client.messages().map { Array($0.body.prefix(4)) } == [[0, 0, 0, 10], [0, 0, 0, 11]])
+    }
 }

@@ -50,6 +50,7 @@ struct SQLStatementTests {
         #expect(world.ledger.highest == 1)
     }
 
+    // Edge cases: 71
     @Test func `a name that is taken is taken wherever the session is`() {
         let world = narrow()
         let (one, two) = (world.client(), world.client())
