@@ -35,6 +35,14 @@ package struct Classification: Equatable, Sendable {
 
     package init() {}
 
+    /// It is known to have neither parameters nor a result.
+    package var returnsNothing: Bool {
+        switch command {
+        case .show, .showAll: false
+        default: control != .none || command.isAboutSession
+        }
+    }
+
     /// Keeps the first reason, which is the one that a reader of the text sees first.
     mutating func refuse(_ cause: Reason) {
         guard destination == .replica else { return }
@@ -82,6 +90,9 @@ package struct SessionEffects: OptionSet, Equatable, Sendable {
 
     /// Settings of the session may be others.
     package static let mayChangeSettings = settings.union(opaque)
+    /// A statement may mean something else from now on.
+    package static let mayChangeMeaning = mayChangeSettings.union(localSettings).union(role)
+        .union(discard)
     /// Prepared statements may be gone.
     package static let mayDeallocate = sqlPrepare.union(discard)
     /// Temporary objects may be others.

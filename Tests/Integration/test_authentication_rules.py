@@ -104,6 +104,25 @@ def test_sameuser(start_martlet):
     assert "no authentication rule" in refusal(endpoint, dbname="postgres")
 
 
+def test_replication(cluster, start_martlet):
+    replicator = {"user": "replicator", "password": cluster.settings.passwords["replicator"]}
+
+    def identify(endpoint, mode):
+        with endpoint.connect(**replicator, replication=mode) as connection:
+            return connection.pgconn.exec_(b"IDENTIFY_SYSTEM").status == \
+                psycopg.pq.ExecStatus.TUPLES_OK
+
+    everything = ruled(start_martlet, {"method": "scram-sha-256"})
+    assert "no authentication rule for replication connection from host \"127.0.0.1\", user " \
+        "\"replicator\", no encryption" in refusal(everything, **replicator, replication="true")
+    assert identify(everything, "database"), "logical replication is in a database"
+    word = ruled(
+        start_martlet, {"database": "replication", "user": "replicator", "method": "scram-sha-256"})
+    assert identify(word, "true")
+    assert "no authentication rule" in refusal(word, **replicator, replication="database")
+    assert "no authentication rule" in refusal(word, **replicator)
+
+
 def test_rules_are_reloaded(start_martlet):
     endpoint = ruled(start_martlet, {"method": "reject"})
     assert not accepted(endpoint, USER, PASSWORD)

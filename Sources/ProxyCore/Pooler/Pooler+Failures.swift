@@ -406,6 +406,17 @@ extension ErrorResponse {
 
     static let noUnnamedStatement = ErrorResponse(
         .error, "26000", "unnamed prepared statement does not exist")
+
+    static func noStatement(_ name: RawSpan) -> ErrorResponse {
+        guard name.byteCount > 0 else { return .noUnnamedStatement }
+        let words = name.text(0..<name.byteCount)
+        return ErrorResponse(.error, "26000", "prepared statement \"\(words)\" does not exist")
+    }
+
+    static func noPortal(_ name: RawSpan) -> ErrorResponse {
+        let words = name.text(0..<name.byteCount)
+        return ErrorResponse(.error, "34000", "portal \"\(words)\" does not exist")
+    }
     static let abortedTransaction = ErrorResponse(
         .error, "25P02",
         "current transaction is aborted, commands ignored until end of transaction block")

@@ -158,16 +158,24 @@ extension Pooler {
     func resolveMade(_ server: ServerConnection, _ client: ClientSession) {
         while let first = server.replies.first, first.audience == .made {
             _ = server.replies.removeFirst()
-            let kind =
-                first.kind == .parse ? BackendKind.parseComplete : BackendKind.closeComplete
             if client.unit.isHoldingBack {
-                client.holdback.message(kind)
+                Self.make(first.kind, into: &client.holdback)
             } else {
-                client.output.message(kind)
+                Self.make(first.kind, into: &client.output)
                 markDirty(client)
             }
         }
         flushHeldBack(client, server)
+    }
+
+    private static func make(_ kind: OwedReply.Kind, into queue: inout ByteQueue) {
+        switch kind {
+        case .parse: queue.message(BackendKind.parseComplete)
+        case .describe:
+            queue.message(BackendKind.parameterDescription) { $0.append(int16: 0) }
+            queue.message(BackendKind.noData)
+        default: queue.message(BackendKind.closeComplete)
+        }
     }
 
     // MARK: Messages that act

@@ -92,9 +92,8 @@ extension Pooler {
     /// A unit is about to be sent: where it is one PREPARE, that is remembered until it is answered.
     func notePrepare(_ client: ClientSession) {
         client.preparing = nil
-        let opaque: SessionEffects = [.settings, .localSettings, .role, .opaque, .discard]
         guard let single = client.unit.single, case .prepare(let name) = single.command,
-            client.pendingEffects.isDisjoint(with: opaque), client.poolPolicy.mode != .session
+            client.pendingEffects.isDisjoint(with: .mayChangeMeaning), client.poolPolicy.mode != .session
         else { return }
         let text = client.unread.copy(single.text)
         guard text.allSatisfy({ $0 < 0x80 }) else { return }

@@ -279,6 +279,11 @@ extension Pooler {
         if target.isStatement {
             let name = bytes.extracting(target.name)
             if let text = statement(name, of: client) {
+                if server.prepared[text.index] == nil, isRefused(text, by: server),
+                    text.classification.returnsNothing {
+                    // PostgreSQL describes it to the end of the transaction, but would not parse it.
+                    return server.replies.append(OwedReply(.describe, for: .made))
+                }
                 ensure(text, on: server, client)
                 Target.write(
                     FrontendKind.describe, statement: text.canonicalName, to: &server.output)
@@ -336,6 +341,7 @@ extension Pooler {
     /// Remembers what the unit may do to the session until the transaction is over.
     private func notePending(_ client: ClientSession) {
         guard client.unit.executes else { return }
+        if client.unit.containsTransactionControl { client.begun = nil }
         client.pendingEffects.formUnion(client.unit.effects)
         if client.unit.effects.contains(.sqlExecute) {
             client.pendingEffects.formUnion(client.sqlStatements.effects)

@@ -115,6 +115,8 @@ package final class ClientSession {
     package var server: ServerConnection?
     package var unit = UnitOfWork()
     package var deferredBegin: DeferredBegin?
+    /// How its transaction began, as far as martlet began it and nothing can have changed that.
+    package var begun: DeferredBegin?
     /// What the unnamed portal runs, where martlet will execute it.
     package var localPortal: PreparedText?
     /// Effects of the open transaction so far.

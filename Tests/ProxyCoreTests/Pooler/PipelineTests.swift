@@ -58,6 +58,16 @@ struct PipelineTests {
         #expect(client.ask("SELECT 2").rows == ["2"])
     }
 
+    @Test func `a statement is described in a failed transaction, wherever it was prepared`() {
+        let client = world.client()
+        _ = client.ask("BEGIN")
+        _ = client.ask(.parse("BEGIN", as: "s"), .sync)
+        #expect(client.ask("SELECT 1/0").errors == ["22012"])
+        #expect(client.ask(.describe(statement: "s"), .sync).kinds == "tnZ")
+        #expect(client.ask("ROLLBACK").kinds == "CZ")
+        #expect(client.ask("SELECT 2").rows == ["2"])
+    }
+
     @Test func `who waits for the server to be ready for a COPY need not ask for it`() {
         let client = world.client()
         client.send(Message.extended("COPY t FROM STDIN"))
