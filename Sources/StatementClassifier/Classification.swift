@@ -78,7 +78,7 @@ package struct SessionEffects: OptionSet, Equatable, Sendable {
     package static let sqlExecute = SessionEffects(rawValue: 1 << 9)
     /// `DISCARD` of anything.
     package static let discard = SessionEffects(rawValue: 1 << 10)
-    /// `nextval`, `setval`, `currval`, `lastval`: answers that belong to one session.
+    /// `currval`, `lastval`: answers that belong to one session.
     package static let sequenceState = SessionEffects(rawValue: 1 << 11)
     /// May do anything: `DO`, `CALL`, `LOAD`, functions known to change the session, unknown text.
     package static let opaque = SessionEffects(rawValue: 1 << 12)

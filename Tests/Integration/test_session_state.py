@@ -259,12 +259,23 @@ def test_a_holdable_cursor_survives_its_transaction(martlet):
         connection.execute("CLOSE held")
 
 
-def test_currval_is_the_sessions_own(martlet):
+# Edge cases: 80
+def test_currval_is_the_sessions_own_or_none(martlet):
     with martlet.connect() as one, martlet.connect() as other:
-        mine = value(one, "SELECT nextval('numbers')")
-        value(other, "SELECT nextval('numbers')")
-        assert value(one, "SELECT currval('numbers')") == mine
-        assert value(one, "SELECT lastval()") == mine
+        with one.transaction():
+            mine = value(one, "SELECT nextval('numbers')")
+            value(other, "SELECT nextval('numbers')")
+            assert value(one, "SELECT currval('numbers')") == mine
+            assert value(one, "SELECT lastval()") == mine
+        for question in ("SELECT currval('numbers')", "SELECT lastval()"):
+            for _ in range(5):
+                value(other, "SELECT nextval('numbers')")
+                # Nobody else's value, in silence.
+                with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+                    value(one, question)
+        one.execute("CREATE TEMP TABLE pinned (n serial)")
+        one.execute("INSERT INTO pinned DEFAULT VALUES")
+        assert value(one, "SELECT lastval()") == 1
 
 
 def test_no_pin_is_left_when_the_clients_have_gone(martlet):

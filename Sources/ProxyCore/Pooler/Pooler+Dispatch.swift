@@ -169,17 +169,22 @@ extension Pooler {
     /// Brings the server's session to where the client's is, then runs the unit.
     func prepare(_ client: ClientSession, on server: ServerConnection, now: Instant) {
         server.isSettled = false
-        if let replay = SettingsReplay.text(from: server.applied, to: client.settings) {
-            if server.status == .idle {
-                client.unit.phase = .preparing
-                server.run(.settings, replay)
-                sent(to: server)
-                return
-            }
-        } else {
-            server.applied = client.settings
+        let replay = SettingsReplay.text(from: server.applied, to: client.settings)
+        if replay == nil { server.applied = client.settings }
+        let text = [replay, mustForgetSequences(client) ? "DISCARD SEQUENCES" : nil]
+            .compactMap(\.self).joined(separator: ";")
+        guard server.status == .idle, !text.isEmpty else {
+            return settingsApplied(client, on: server, now: now)
         }
-        settingsApplied(client, on: server, now: now)
+        client.unit.phase = .preparing
+        server.run(.settings, text)
+        sent(to: server)
+    }
+
+    /// Whether the server remembers the values of whoever had it before, and the client asks for
+    /// its own. It has none outside the transaction of their nextval, and PostgreSQL tells it so.
+    private func mustForgetSequences(_ client: ClientSession) -> Bool {
+        client.unit.effects.contains(.sequenceState) && !client.keepsServer
     }
 
     /// The server has the session's settings.

@@ -107,10 +107,12 @@ extension Pooler {
     private func inspect(_ client: ClientSession, _ server: ServerConnection) {
         client.unit.phase = .inspecting
         client.unit.awaitsInspection = false
-        server.run(
-            .inspection,
-            StateInspection.query(
-                effects: client.pendingEffects, pins: client.pins, custom: client.customNames))
+        let query = StateInspection.query(
+            effects: client.pendingEffects, pins: client.pins, custom: client.customNames)
+        // A standby runs nothing in the mode that the session may just have chosen.
+        let mode =
+            server.isInRecovery == true ? "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;" : ""
+        server.run(.inspection, mode + query)
         sent(to: server)
     }
 
