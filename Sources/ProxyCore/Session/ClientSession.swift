@@ -196,7 +196,7 @@ package final class ClientSession {
         meaning.catalogueVersion = database.catalogueVersion
         meaning.schemaVersion = database.schemaVersion
         meaning.temporaryVersion = temporaryVersion
-        meaning.lookup = settings.lookup
+        meaning.reading = settings.reading
         meaning.sqlVersion = sqlVersion
         return meaning
     }

@@ -6,7 +6,7 @@
 /// is one comparison of addresses, the steady state. Equal sets in two objects are found equal by
 /// content, once, and then become one object again.
 package final class ParameterSet: Sendable {
-    package struct Entry: Equatable, Sendable {
+    package struct Entry: Hashable, Sendable {
         /// Lower case: names of settings are not case-sensitive.
         package let name: String
         package let value: String
@@ -23,8 +23,10 @@ package final class ParameterSet: Sendable {
     /// As far as it says: no byte of a character looks like another one.
     package let encodingIsSafe: Bool
     fileprivate let fingerprint: Int
-    /// Of the settings by which names are looked up (`$user` is the role).
-    package let lookup: Int
+    /// Of the settings by which a statement is read when it is parsed: how names are looked up
+    /// (`$user` is the role), which characters its bytes are, what a constant means. 0 is the
+    /// server's own.
+    package let reading: Int
 
     package init(_ values: [String: String]) {
         entries = values.sorted { $0.key < $1.key }.map { Entry(name: $0.key, value: $0.value) }
@@ -37,15 +39,28 @@ package final class ParameterSet: Sendable {
             hasher.combine(entry.value)
         }
         fingerprint = hasher.finalize()
-        if values["search_path"] == nil && values["role"] == nil {
-            lookup = 0
-        } else {
-            var hasher = Hasher()
-            hasher.combine(values["search_path"])
-            hasher.combine(values["role"])
-            lookup = hasher.finalize()
-        }
+        reading = Self.reading(entries)
     }
+
+    /// Of all but those that certainly do not matter to it: a new version may have others.
+    private static func reading(_ entries: [Entry]) -> Int {
+        var hasher = Hasher()
+        var isStandard = true
+        for entry in entries where !entry.name.contains(".") && !indifferent.contains(entry.name) {
+            isStandard = false
+            hasher.combine(entry)
+        }
+        return isStandard ? 0 : hasher.finalize()
+    }
+
+    /// Settings by which no statement is read otherwise; those that drivers and poolers set.
+    private static let indifferent: Set<String> = [
+        "application_name", "bytea_output", "client_min_messages", "default_transaction_deferrable",
+        "default_transaction_isolation", "default_transaction_read_only", "extra_float_digits",
+        "idle_in_transaction_session_timeout", "idle_session_timeout", "jit", "lock_timeout",
+        "maintenance_work_mem", "plan_cache_mode", "statement_timeout", "synchronous_commit",
+        "transaction_timeout", "work_mem",
+    ]
 
     package subscript(name: String) -> String? { entries.first { $0.name == name }?.value }
 

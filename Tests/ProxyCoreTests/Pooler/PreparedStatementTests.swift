@@ -158,6 +158,17 @@ struct PreparedStatementTests {
     }
 
     // Edge cases: 19
+    @Test(arguments: [
+        ("search_path", true), ("client_encoding", true), ("datestyle", true), ("new_setting", true),
+        ("application_name", false), ("work_mem", false), ("my.setting", false),
+    ])
+    func `a text means another thing where it is read otherwise`(setting: String, matters: Bool) {
+        let parts = ["one", "two", "one"].map { ParameterSet([setting: $0]).reading }
+        #expect(parts[0] == parts[2])
+        #expect((parts[0] != parts[1]) == matters)
+        #expect((parts[0] != ParameterSet.empty.reading) == matters)
+    }
+
     @Test func `a text means another thing where names are looked up elsewhere`() {
         let world = World(.test(poolSize: 1))
         let text = Message.extended("INSERT INTO t VALUES (1)") + [.sync]
