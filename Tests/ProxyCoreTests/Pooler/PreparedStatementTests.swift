@@ -157,7 +157,6 @@ struct PreparedStatementTests {
         #expect(parses(world["a1"]) == 2)
     }
 
-    // Edge cases: 19
     @Test(arguments: [
         ("search_path", true), ("client_encoding", true), ("datestyle", true), ("new_setting", true),
         ("application_name", false), ("work_mem", false), ("my.setting", false),
@@ -169,6 +168,7 @@ struct PreparedStatementTests {
         #expect((parts[0] != ParameterSet.empty.reading) == matters)
     }
 
+    // Edge cases: 19
     @Test func `a text means another thing where names are looked up elsewhere`() {
         let world = World(.test(poolSize: 1))
         let text = Message.extended("INSERT INTO t VALUES (1)") + [.sync]
