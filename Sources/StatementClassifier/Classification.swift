@@ -77,3 +77,16 @@ package struct SessionEffects: OptionSet, Equatable, Sendable {
     /// `NOTIFY`, `pg_notify`.
     package static let notify = SessionEffects(rawValue: 1 << 13)
 }
+
+/// Sets that are asked for with every statement. They stand here because a literal of them in
+/// another module is made at run time, on the heap.
+extension SessionEffects {
+    /// May change settings of the session.
+    package static let changesSettings: SessionEffects = [.settings, .opaque]
+    /// May leave temporary objects.
+    package static let makesTemporary: SessionEffects = [.temporary, .opaque]
+    /// May make prepared statements, or end them.
+    package static let statements: SessionEffects = [.sqlPrepare, .discard]
+    /// May use a cursor.
+    package static let movesCursors: SessionEffects = [.cursor, .sqlExecute]
+}

@@ -3,6 +3,7 @@
 
 import contextlib
 import math
+import os
 import subprocess
 import tempfile
 import time
@@ -72,13 +73,15 @@ def finish(process, what):
 def pgbench(port, pid, seconds, mode="simple", clients=1, script="select-only", extra=(),
             wait=time.sleep, threads=1):
     """One sample with pgbench; `wait` is what is done during the interval."""
+    # libpq would encrypt by itself where a proxy offers it.
+    environment = {**os.environ, "PGSSLMODE": "disable"}
     with tempfile.TemporaryDirectory(prefix="martlet-bench-log.") as directory:
         prefix = Path(directory) / "log"
         words = ["pgbench", "-n", "-M", mode, "-c", clients, "-j", threads]
-        words += ["-T", math.ceil(seconds) + 2, "-l", f"--log-prefix={prefix}"]
+        words += ["-T", math.ceil(seconds + 1), "-l", f"--log-prefix={prefix}"]
         words += ["-b", script] if isinstance(script, str) else ["-f", script]
         words += [*extra, *BenchCluster.address(port), "bench"]
-        with running(words, stdout=subprocess.PIPE) as process:
+        with running(words, stdout=subprocess.PIPE, env=environment) as process:
 
             def begun():
                 if process.poll() is not None:

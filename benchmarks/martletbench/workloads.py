@@ -9,7 +9,7 @@ from .usage import memory
 MODES = ("simple", "extended", "prepared")
 CLIENTS = (1, 16, 64, 256, 1000)
 # martlet with two shards, and with a fixed route; they take part where that is the question.
-VARIANTS = ("martlet-2", "martlet-fixed")
+VARIANTS = {"simple": ("martlet-fixed",), "prepared": ("martlet-2",)}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def select(mode, clients):
     def sample(_, proxy, seconds):
         return load.pgbench(proxy.port, proxy.pid, seconds, mode, clients)
 
-    variants = VARIANTS if clients == 64 else ()
+    variants = VARIANTS.get(mode, ()) if clients == 64 else ()
     quick = (clients == 64 and mode != "extended") or (clients == 1 and mode == "simple")
     return Workload(f"select-{mode}-{clients}", f"-S, {mode}, {clients} clients", sample,
                     clients=clients, variants=variants, is_quick=quick)

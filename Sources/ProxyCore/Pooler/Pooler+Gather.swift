@@ -190,7 +190,7 @@ extension Pooler {
         let message = try Bind(bodyPrefix: bytes)
         client.unit.executes = true
         add(statement: bytes.extracting(message.statement), to: client)
-        if !client.unit.effects.isDisjoint(with: [.settings, .opaque]) {
+        if !client.unit.effects.isDisjoint(with: .changesSettings) {
             // `set_config($1, $2, false)`
             CustomNames.collect(from: bytes, into: &client.customNames)
         }
@@ -241,7 +241,7 @@ extension Pooler {
             text, catalogue: client.database.catalogue,
             standardConformingStrings: client.reported["standard_conforming_strings"] != "off",
             encodingIsSafe: ClientEncoding.isSafe(client.reported["client_encoding"]))
-        if !statement.effects.isDisjoint(with: [.settings, .opaque]) {
+        if !statement.effects.isDisjoint(with: .changesSettings) {
             CustomNames.collect(from: text, into: &client.customNames)
         }
         return (statement, classifier.shapeHash(text))

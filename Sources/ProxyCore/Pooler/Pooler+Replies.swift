@@ -75,7 +75,7 @@ extension Pooler {
 
     /// Whether a command tag may say that protocol-level statements are gone.
     func mayDeallocate(_ client: ClientSession) -> Bool {
-        !client.pendingEffects.isDisjoint(with: [.sqlPrepare, .discard])
+        !client.pendingEffects.isDisjoint(with: .statements)
     }
 
     /// DEALLOCATE ALL and DISCARD ALL mean all statements that have a name, but those that come

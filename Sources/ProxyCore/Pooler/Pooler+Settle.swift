@@ -101,7 +101,7 @@ extension Pooler {
         if !client.pendingEffects.isDisjoint(with: StateInspection.unknowable) { return true }
         if client.pins.isEmpty { return false }
         return client.pendingSchemaChange || client.unit.containsTransactionControl
-            || !client.pendingEffects.isDisjoint(with: [.cursor, .sqlExecute])
+            || !client.pendingEffects.isDisjoint(with: .movesCursors)
     }
 
     private func inspect(_ client: ClientSession, _ server: ServerConnection) {

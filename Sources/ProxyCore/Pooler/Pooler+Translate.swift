@@ -321,7 +321,7 @@ extension Pooler {
         client.pendingSchemaChange = client.pendingSchemaChange || client.unit.changesSchema
         // Once more when the transaction is over: until then other sessions see what was.
         if client.unit.changesSchema { client.database.schemaVersion += 1 }
-        if !client.unit.effects.isDisjoint(with: [.temporary, .opaque]) {
+        if !client.unit.effects.isDisjoint(with: .makesTemporary) {
             temporaryVersion += 1
             client.temporaryVersion = temporaryVersion
         }

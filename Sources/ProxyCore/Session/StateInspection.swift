@@ -44,7 +44,7 @@ package enum StateInspection {
         for (pin, condition) in conditions where concerns(pin, effects, pins) {
             parts.append("SELECT 'p',\(SettingsReplay.literal(pin.rawValue)),'' WHERE \(condition)")
         }
-        if !effects.isDisjoint(with: [.sqlPrepare, .discard, .opaque]) {
+        if !effects.isDisjoint(with: .statements.union(.opaque)) {
             parts.append("SELECT 'n','',''")
             parts.append(
                 "SELECT 'n',name,'' FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql")
