@@ -2,7 +2,7 @@
  *
  * Loaded into martlet by LD_PRELOAD: counts what it allocates, in a file that others can read
  * while it runs. BENCH_ALLOCATIONS names the file; it holds one 64-bit number.
- * With BENCH_CALLERS naming a file, too, SIGUSR2 makes the next 2,000 allocations write
+ * With BENCH_CALLERS naming a file, too, SIGUSR2 makes the next 500 allocations write
  * the addresses that called for them there, one line each.
  */
 #include <execinfo.h>
@@ -71,7 +71,7 @@ int posix_memalign(void **place, size_t alignment, size_t size) {
 
 static void start_callers(int number) {
     (void)number;
-    atomic_store(&wanted, 2000);
+    atomic_store(&wanted, 500);
 }
 
 __attribute__((constructor)) static void open_files(void) {

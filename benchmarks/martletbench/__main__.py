@@ -5,6 +5,7 @@ import argparse
 import fnmatch
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -266,6 +267,8 @@ def arguments():
 def main():
     """Measures and reports; errors without a traceback."""
     chosen = arguments()
+    # Whoever ends it by a signal gets everything ended, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="martlet-bench.") as directory:
         os.chmod(directory, 0o755)
