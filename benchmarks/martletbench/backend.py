@@ -8,7 +8,8 @@ from localcluster.ports import Ports
 from localcluster.processes import Failure, wait_until
 from psycopg import sql
 
-PORTS = Ports(martlet=16502, http=19502, postgres=15501, patroni=18101, etcd=12519, etcd_peer=12529)
+# pgagroal has no room for a PostgreSQL port of five digits.
+PORTS = Ports(martlet=16502, http=19502, postgres=9551, patroni=18101, etcd=12519, etcd_peer=12529)
 PEER_PORT = 16550
 # pgbench's unit of 100,000 accounts; 20 of them are 200 MB when copied out.
 SCALE = 20
