@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where reads go while one replica stops replaying, and whether a session sees the past.
+"""Where reads go while one replica is late, and whether a session sees the past.
 
 Three kinds of sessions, each on a connection of its own through martlet: one writes a row of its
 own and reads it back; one only reads, and must never see a row older than what it saw before; and
@@ -10,7 +10,7 @@ import threading
 import time
 
 import psycopg
-from localcluster.processes import Failure
+from localcluster.processes import Failure, wait_until
 
 from .load import conninfo
 
@@ -65,6 +65,8 @@ def measure(context, proxy, seconds=4):
     cluster = context.cluster
     cluster.run(SCHEMA, database="bench")
     cluster.run("GRANT ALL ON lag_journal, lag_filler TO bench", database="bench")
+    # Commits do not wait for the log here; a checkpoint does.
+    cluster.run("CHECKPOINT")
     cluster.wait_replayed()
     delayed = cluster.replicas()[0]
     ended = threading.Event()
@@ -76,21 +78,28 @@ def measure(context, proxy, seconds=4):
         for session in sessions:
             session.start()
         time.sleep(seconds)
-        cluster.run("SELECT pg_wal_replay_pause()", delayed)
+        delay(cluster, delayed, "1h")
         marks["paused"] = time.monotonic() - began
         time.sleep(2 * seconds)
-        cluster.run("SELECT pg_wal_replay_resume()", delayed)
+        delay(cluster, delayed, None)
         marks["resumed"] = time.monotonic() - began
         time.sleep(seconds)
     finally:
         ended.set()
-        cluster.run("SELECT pg_wal_replay_resume()", delayed)
+        delay(cluster, delayed, None)
         for session in sessions:
             session.join(10)
     errors = [session.error for session in sessions if session.error]
     if errors:
         raise Failure(f"a session failed: {errors[0]}")
     return evaluate(cluster, sessions, delayed, began, marks)
+
+
+def delay(cluster, name, duration):
+    """Makes a replica late, or not; back once it is so. Patroni would end a pause by itself."""
+    cluster.configure_recovery(name, {"recovery_min_apply_delay": duration} if duration else None)
+    wait_until("the delay", lambda: cluster.run("SHOW recovery_min_apply_delay", name)
+               == [(duration or "0",)], 30)
 
 
 def evaluate(cluster, sessions, delayed, began, marks):

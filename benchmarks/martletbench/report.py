@@ -226,7 +226,7 @@ def on_nodes(results, pictures):
         parts += picture_of("read-scaling", "Reads per second by replicas", pictures)
     if "lag" in results:
         one = results["lag"]["martlet"][0]
-        parts += ["## One replica stops replaying\n",
+        parts += ["## One replica is an hour late\n",
                   f"{one['reads']:,} reads, of which {one['stale']} were stale."
                   f" After {shown(one['seconds_until_left'], 2)} s no read went to it any more;"
                   f" {shown(one['seconds_until_used_again'], 2)} s after it went on it was used"
@@ -277,7 +277,7 @@ def draw(results):
         one = results["lag"]["martlet"][0]
         pictures["lag"] = plots.lines(
             "The delayed replica's share of the reads",
-            f"by seconds; replay paused at {one['paused']:.0f} s, resumed at"
-            f" {one['resumed']:.0f} s", one["times"], [("martlet", one["share"])], "numbers")
+            f"by seconds; it is late from second {one['paused']:.0f}, to"
+            f" {one['resumed']:.0f}", one["times"], [("martlet", one["share"])], "numbers")
     return pictures
 
