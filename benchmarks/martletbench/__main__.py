@@ -41,7 +41,7 @@ class Run:
         self.chosen = chosen
         self.is_full = not chosen.quick
         self.rounds = chosen.rounds or (5 if self.is_full else 3)
-        self.seconds = 4 if self.is_full else 1.5
+        self.seconds = 4 if self.is_full else 1.2
         self.peers = chosen.peers or (list(PEERS) if self.is_full else list(QUICK_PEERS))
         self.directory = Path(directory)
         self.results, self.busy, self.notes = {}, [], []
@@ -141,7 +141,8 @@ class Run:
         try:
             for proxy in taking.values():
                 proxy.start()
-            self.drop_failing(context, taking, workload)
+            if not anew:
+                self.drop_failing(context, taking, workload)
             workers = {name: worker(proxy) for name, proxy in taking.items()}
             self.keep(workload.name,
                       run_rounds(self.rounds, workers, self.progress(workload.name)))

@@ -35,7 +35,8 @@ class Target:
         return middle, f"{middle:.2f}{spread}"
 
     def reached(self, value):
-        """Whether the value is good enough."""
+        """Whether the value, with the two digits that are shown, is good enough."""
+        value = round(value, 2)
         return value >= self.bound if self.at_least else value <= self.bound
 
     @property
