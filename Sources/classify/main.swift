@@ -3,8 +3,9 @@
 // For the oracles of Tests/Classifier: reads texts that end in a zero byte from standard input and
 // prints what the classifier says of each, one line of tab-separated fields. The argument is a
 // file with the rows of the catalogue queries, `kind<TAB>name`; without one there is no catalogue.
-// `--measure` classifies each text many times instead and prints nanoseconds; `--catalogue-query`
-// prints the query whose rows the file holds.
+// `--measure` classifies each text many times instead and prints nanoseconds; `--repeat N` does it
+// N times and prints nothing, for tools that count; `--catalogue-query` prints the query whose
+// rows the file holds.
 
 internal import Foundation
 internal import StatementClassifier
@@ -39,6 +40,11 @@ if arguments.first == "--catalogue-query" {
     print(CatalogueQueries.snapshot)
     exit(0)
 }
+var repetitions: Int?
+if arguments.first == "--repeat", arguments.count > 1 {
+    repetitions = Int(arguments[1])
+    arguments.removeFirst(2)
+}
 let isMeasuring = arguments.first == "--measure"
 if isMeasuring { arguments.removeFirst() }
 let catalogue = try arguments.first.map(readCatalogue)
@@ -46,9 +52,16 @@ let classifier = StatementClassifier()
 let input = [UInt8](FileHandle.standardInput.readDataToEndOfFile())
 for text in input.split(separator: 0, omittingEmptySubsequences: false).dropLast() {
     let bytes = Array(text)
+    if let repetitions {
+        for _ in 0..<repetitions {
+            _ = classifier.classify(bytes.span, catalogue: catalogue)
+            _ = classifier.shapeHash(bytes.span)
+        }
+        continue
+    }
     let result = classifier.classify(bytes.span, catalogue: catalogue)
     if isMeasuring {
-        let rounds = 20_000
+        let rounds = 200
         var sink: UInt64 = 0
         var (classified, shape) = (Duration.seconds(1), Duration.seconds(1))
         // The least of some runs is the one that other work of the machine disturbed least.

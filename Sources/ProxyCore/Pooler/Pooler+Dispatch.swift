@@ -41,7 +41,9 @@ extension Pooler {
         let wanted = destination(of: client, now: now)
         countAsRead(client, wanted == .replica, now: now)
         let verdict = choose(for: client, wanted, now: now)
-        if wanted == .replica, case .primary = verdict, !client.position.isFree {
+        // Where there is no other node, no position would help.
+        if wanted == .replica, topology.nodes.count > 1, case .primary = verdict,
+            !client.position.isFree {
             wantPositions(now: now)
         }
         switch verdict {

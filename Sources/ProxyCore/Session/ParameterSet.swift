@@ -131,8 +131,9 @@ package enum SettingsReplay {
         return statements.joined(separator: ";")
     }
 
+    // The value is not asked back: the encoding that was just set may not have its characters.
     private static func assignment(_ name: String, _ value: String) -> String {
-        "SELECT pg_catalog.set_config(\(anyEncoding(name)),\(anyEncoding(value)),false)"
+        "SELECT pg_catalog.set_config(\(anyEncoding(name)),\(anyEncoding(value)),false) IS NULL"
     }
 
     /// An expression for a text that means the same in every client encoding.

@@ -20,9 +20,9 @@ struct SettingsTests {
         let wanted = ParameterSet(["client_encoding": "LATIN1", "my.own": "\u{e9}"])
         #expect(
             SettingsReplay.text(from: .empty, to: wanted) == """
-                SELECT pg_catalog.set_config(E'client_encoding',E'LATIN1',false);\
+                SELECT pg_catalog.set_config(E'client_encoding',E'LATIN1',false) IS NULL;\
                 SELECT pg_catalog.set_config(E'my.own',\
-                pg_catalog.convert_from(pg_catalog.decode('c3a9','hex'),'UTF8'),false)
+                pg_catalog.convert_from(pg_catalog.decode('c3a9','hex'),'UTF8'),false) IS NULL
                 """)
     }
 
