@@ -28,7 +28,7 @@ enum StartupFuzz {
         let world = World(policy, chunking: chunking)
         let client = world.connect()
         client.send(bytes: stream)
-        let isIn = client.transcript.suffix(6).elementsEqual(Message.ready().bytes)
+        let isIn = !client.transcript.ranges(of: Message.ready().bytes).isEmpty
         world.pass(.seconds(61))
         require(isIn || client.hasEnded, "a client is neither in nor out when time is up")
         if !client.hasEnded { client.leave() }

@@ -413,6 +413,11 @@ extension ErrorResponse {
         return ErrorResponse(.error, "26000", "prepared statement \"\(words)\" does not exist")
     }
 
+    static func noSavepoint(_ name: [UInt8]) -> ErrorResponse {
+        let words = String(decoding: name, as: UTF8.self)
+        return ErrorResponse(.error, "3B001", "savepoint \"\(words)\" does not exist")
+    }
+
     static func noPortal(_ name: RawSpan) -> ErrorResponse {
         let words = name.text(0..<name.byteCount)
         return ErrorResponse(.error, "34000", "portal \"\(words)\" does not exist")

@@ -215,7 +215,11 @@ extension Pooler {
         let isNews = client.aborted == .untold
         guard let statement, statement.endsTransaction(of: client) else {
             client.aborted = .told
-            return .failed(isNews ? .transactionLost : .abortedTransaction)
+            if isNews { return .failed(.transactionLost) }
+            guard let statement, statement.control == .rollbackToSavepoint else {
+                return .failed(.abortedTransaction)
+            }
+            return .failed(.noSavepoint(SettingText.lastIdentifier(statement.text.span)))
         }
         client.aborted = .no
         client.status = .idle
@@ -343,6 +347,8 @@ extension Pooler {
         if text == nil && client.aborted == .told { return missing }
         let statement = text.map(LocalStatement.init)
         if statement?.endsTransaction(of: client) == true { return nil }
+        // It fails when it is executed.
+        if statement?.control == .rollbackToSavepoint, client.aborted == .told { return nil }
         if case .failed(let error) = executeInAborted(statement, client) { return error }
         return nil
     }

@@ -61,6 +61,7 @@ struct FailureTests {
         #expect(client.ask(.bind("none"), .sync).errors == ["26000"])
         #expect(client.ask(.execute(), .sync).errors == ["34000"])
         #expect(client.ask(.bind("s"), .sync).errors == ["25P02"])
+        #expect(client.ask("ROLLBACK TO SAVEPOINT a;").errors == ["3B001"])
         #expect(client.ask("ROLLBACK").kinds == "CZ")
     }
 
