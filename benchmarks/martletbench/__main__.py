@@ -41,7 +41,7 @@ class Run:
         self.chosen = chosen
         self.is_full = not chosen.quick
         self.rounds = chosen.rounds or (5 if self.is_full else 3)
-        self.seconds = 4 if self.is_full else 1.2
+        self.seconds = 3 if self.is_full else 1.2
         self.peers = chosen.peers or (list(PEERS) if self.is_full else list(QUICK_PEERS))
         self.directory = Path(directory)
         self.results, self.busy, self.notes = {}, [], []

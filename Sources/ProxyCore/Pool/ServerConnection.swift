@@ -137,9 +137,10 @@ package final class ServerConnection {
         return first.audience == .client
     }
 
-    /// Rows may be passed on without a look.
-    package var isStreamingRows: Bool {
-        guard let client, !client.unit.isHoldingBack, errand == .none,
+    /// Messages of this kind are rows, or data of a COPY, that may be passed on without a look.
+    package func isStreaming(_ kind: UInt8) -> Bool {
+        guard kind == BackendKind.dataRow || kind == BackendKind.copyData && copy == .outgoing,
+            let client, !client.unit.isHoldingBack, errand == .none,
             let first = replies.first
         else { return false }
         return first.audience == .client && (first.kind == .query || first.kind == .execute)

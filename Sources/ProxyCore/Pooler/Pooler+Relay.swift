@@ -115,8 +115,10 @@ extension Pooler {
                 return Relay(count: bytes.byteCount)
             }
             let end = offset + header.totalCount
-            if header.kind == BackendKind.dataRow, end <= bytes.byteCount, server.isStreamingRows {
-                offset = end
+            if end <= bytes.byteCount, server.isStreaming(header.kind) {
+                offset = MessageHeader.endOfRun(
+                    of: header.kind, in: bytes, from: offset,
+                    maximumBody: policy.limits.message)
                 continue
             }
             let isWhole = end <= bytes.byteCount
