@@ -6,7 +6,11 @@ internal import ProxyCore
 extension SettingsCheck {
     mutating func checkAuthentication() {
         let policy = settings.policy.authentication
-        if policy.method != .trust, policy.rules.isEmpty, !policy.lookup, policy.users.isEmpty {
+        let needsPassword =
+            policy.rules.isEmpty
+            ? policy.method != .trust
+            : policy.rules.allSatisfy { [.scramSHA256, .md5, .reject].contains($0.method) }
+        if needsPassword, !policy.lookup, policy.users.isEmpty {
             report(
                 "authentication.lookup", "is false and there are no authentication.users",
                 "nobody could log in; name users or allow the look-up")

@@ -35,6 +35,14 @@ package struct Classification: Equatable, Sendable {
 
     package init() {}
 
+    /// It is known to have neither parameters nor a result.
+    package var returnsNothing: Bool {
+        switch command {
+        case .show, .showAll: false
+        default: control != .none || command.isAboutSession
+        }
+    }
+
     /// Keeps the first reason, which is the one that a reader of the text sees first.
     mutating func refuse(_ cause: Reason) {
         guard destination == .replica else { return }
@@ -70,23 +78,25 @@ package struct SessionEffects: OptionSet, Equatable, Sendable {
     package static let sqlExecute = SessionEffects(rawValue: 1 << 9)
     /// `DISCARD` of anything.
     package static let discard = SessionEffects(rawValue: 1 << 10)
-    /// `nextval`, `setval`, `currval`, `lastval`: answers that belong to one session.
+    /// `currval`, `lastval`: answers that belong to one session.
     package static let sequenceState = SessionEffects(rawValue: 1 << 11)
     /// May do anything: `DO`, `CALL`, `LOAD`, functions known to change the session, unknown text.
     package static let opaque = SessionEffects(rawValue: 1 << 12)
     /// `NOTIFY`, `pg_notify`.
     package static let notify = SessionEffects(rawValue: 1 << 13)
-}
 
-/// Sets that are asked for with every statement. They stand here because a literal of them in
-/// another module is made at run time, on the heap.
-extension SessionEffects {
-    /// May change settings of the session.
-    package static let changesSettings: SessionEffects = [.settings, .opaque]
-    /// May leave temporary objects.
-    package static let makesTemporary: SessionEffects = [.temporary, .opaque]
-    /// May make prepared statements, or end them.
-    package static let statements: SessionEffects = [.sqlPrepare, .discard]
-    /// May use a cursor.
-    package static let movesCursors: SessionEffects = [.cursor, .sqlExecute]
+    // Sets that are asked about for each unit of work: a list of them would be put together each
+    // time, in a module that cannot see what a set is made of.
+
+    /// Settings of the session may be others.
+    package static let mayChangeSettings = settings.union(opaque)
+    /// A statement may mean something else from now on.
+    package static let mayChangeMeaning = mayChangeSettings.union(localSettings).union(role)
+        .union(discard)
+    /// Prepared statements may be gone.
+    package static let mayDeallocate = sqlPrepare.union(discard)
+    /// Temporary objects may be others.
+    package static let mayChangeTemporary = temporary.union(opaque)
+    /// Cursors may be others.
+    package static let mayChangeCursors = cursor.union(sqlExecute)
 }

@@ -44,7 +44,7 @@ package enum Command: Equatable, Sendable {
     package var isAboutSession: Bool {
         switch self {
         case .set, .setDefault, .setCharacteristics, .reset, .resetAll, .show, .showAll,
-            .deallocate, .deallocateAll, .discardPlans, .discardSequences:
+            .prepare, .deallocate, .deallocateAll, .discardPlans, .discardSequences:
             true
         default: false
         }

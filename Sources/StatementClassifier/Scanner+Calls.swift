@@ -76,7 +76,8 @@ extension Scanner {
         case .unknown: result.refuse(.unknownFunction)
         case .reads: break
         case .dynamicQuery: result.refuse(.dynamicQuery)
-        case .sequence:
+        case .sequence: result.refuse(.sequence)
+        case .sequenceMemory:
             result.refuse(.sequence)
             result.effects.insert(.sequenceState)
         case .sequencePosition: result.refuse(.sequence)

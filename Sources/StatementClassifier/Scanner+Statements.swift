@@ -131,11 +131,14 @@ extension Scanner {
 
     private mutating func execute() {
         advance()
-        result.refuse(.executesPrepared)
         result.effects.insert(.sqlExecute)
         guard let name = acceptName() else { return malformed() }
         remember(.execute(name: name))
+        // The parenthesis behind the name is no call of it.
+        if token.kind == .open { previous = Token() }
         scan()
+        // Last, so that it is the reason only where its parameters are harmless.
+        result.refuse(.executesPrepared)
     }
 
     private mutating func deallocate() {

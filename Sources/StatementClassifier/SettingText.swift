@@ -57,6 +57,18 @@ package enum SettingText {
         return identifier(text, lexer.next(), shift: range.lowerBound, folded: false)
     }
 
+    /// The last name of a text of one statement: the savepoint of `ROLLBACK TO`.
+    package static func lastIdentifier(_ text: Span<UInt8>) -> [UInt8] {
+        var lexer = lexer(text, 0..<text.count)
+        var name: [UInt8] = []
+        while true {
+            let token = lexer.next()
+            if token.kind == .end || token.kind == .invalid { return name }
+            guard token.kind != .semicolon else { continue }
+            name = identifier(text, token, shift: 0, folded: false)
+        }
+    }
+
     /// The names that DEALLOCATE is given, in a text of several statements.
     package static func deallocated(_ text: Span<UInt8>) -> [[UInt8]] {
         var lexer = lexer(text, 0..<text.count)

@@ -8,8 +8,10 @@ enum FunctionClass: UInt8, Sendable {
     case reads
     /// Runs a query that it gets as text.
     case dynamicQuery
-    /// Uses the session's memory of a sequence.
+    /// Moves a sequence.
     case sequence
+    /// Asks for what the session remembers of sequences.
+    case sequenceMemory
     /// Tells where a sequence stands.
     case sequencePosition
     case advisorySession
@@ -117,7 +119,8 @@ struct WordMeaning: Sendable {
             schema_to_xml schema_to_xmlschema schema_to_xml_and_xmlschema
             database_to_xml database_to_xmlschema database_to_xml_and_xmlschema ts_stat ts_rewrite
             """),
-        (.sequence, "nextval currval setval lastval"),
+        (.sequence, "nextval setval"),
+        (.sequenceMemory, "currval lastval"),
         (.sequencePosition, "pg_sequence_last_value pg_get_sequence_data"),
         (.advisorySession, """
             pg_advisory_lock pg_advisory_lock_shared pg_try_advisory_lock

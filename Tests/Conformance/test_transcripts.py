@@ -31,6 +31,7 @@ PROGRAMS = {
     "ruby-pg": ["ruby", HERE / "ruby-pg/transcript.rb"],
     "php-pdo": ["php", HERE / "php-pdo/transcript.php"],
     "perl-dbi": ["perl", HERE / "perl-dbi/transcript.pl"],
+    "psql": ["/usr/lib/postgresql/15/bin/psql", "-Xf", HERE / "psql/transcript.sql"],
     **{name: [PYTHON, HERE / f"python/{name}_transcript.py"] for name in (
         "psycopg3", "asyncpg", "psycopg2", "pg8000", "sqlalchemy", "django", "odbc")},
 }
@@ -54,11 +55,14 @@ def run(name, cluster, port, database):
         "PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": USER, "PGPASSWORD": PASSWORD,
         "PGDATABASE": database, **encryption(cluster),
     }
-    done = subprocess.run(PROGRAMS[name], env=environment, capture_output=True, text=True,
-                          errors="backslashreplace", timeout=250, check=False)
+    # What psql reports stands among what it shows.
+    done = subprocess.run(PROGRAMS[name], env=environment, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT if name == "psql" else subprocess.PIPE,
+                          text=True, errors="backslashreplace", timeout=250, check=False)
     text = done.stdout + (f"exit {done.returncode}\n{done.stderr}" if done.returncode else "")
-    # Java prints an array by its address.
-    return re.sub(r"\[B@[0-9a-f]+", "[B@", text).replace(database, "DATABASE")
+    # Java prints an array by its address, psql a back end by its number.
+    text = re.sub(r"\[B@[0-9a-f]+", "[B@", text)
+    return re.sub(r"with PID \d+", "with PID", text).replace(database, "DATABASE")
 
 
 @pytest.fixture

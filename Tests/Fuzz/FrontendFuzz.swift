@@ -11,7 +11,8 @@ enum FrontendFuzz {
         let stream = input.rest
         let whole = Play(options, Chunking()).run(stream)
         let seed = stream.reduce(UInt64(options)) { ($0 &+ UInt64($1)) &* 0x9e37_79b9_7f4a_7c15 }
-        let parts = Play(options, Chunking(.random, seed: seed)).run(stream)
+        let cut: Chunking.Cut = options & 32 == 0 ? .random : .single
+        let parts = Play(options, Chunking(cut, seed: seed)).run(stream)
         // Whoever breaks the protocol or leaves may not hear what was on its way.
         guard let whole, let parts, whole != parts else { return }
         fatalError("it makes a difference where the messages are cut:\n\(whole)\n\(parts)")

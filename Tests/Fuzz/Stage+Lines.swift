@@ -45,6 +45,11 @@ extension Stage {
         [.execute(rows: 2), .sync],
         [Message("F", [0, 0, 0, 1, 0, 0, 0, 0, 0, 0])],
         [.terminate],
+        [.query("PREPARE p AS SELECT 6")],
+        [.query("PREPARE q AS INSERT INTO t VALUES (6)"), .query("EXECUTE q")],
+        [.query("EXECUTE p")],
+        Message.extended("EXECUTE p") + [.sync],
+        [.query("DEALLOCATE p")],
     ]
 
     /// What servers say.

@@ -28,11 +28,13 @@ enum StartupFuzz {
         let world = World(policy, chunking: chunking)
         let client = world.connect()
         client.send(bytes: stream)
-        let isIn = client.transcript.suffix(6).elementsEqual(Message.ready().bytes)
+        let isIn = !client.transcript.ranges(of: Message.ready().bytes).isEmpty
         world.pass(.seconds(61))
         require(isIn || client.hasEnded, "a client is neither in nor out when time is up")
         if !client.hasEnded { client.leave() }
-        require(world.ledger.clients == 0, "a client's place was lost")
+        require(world.ledger.clients.values.allSatisfy { $0 == 0 }, "a client's place was lost")
+        // Servers that are idle hold on to their pools.
+        world.pass(.seconds(700))
         world.disband()
         return client.transcript
     }

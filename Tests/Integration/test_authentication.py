@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may in; and what a stranger can learn, which is nothing."""
 
+import concurrent.futures
 import contextlib
 import socket
 import struct
+import threading
 
 import psycopg
 import pytest
@@ -47,6 +49,7 @@ def accepted(endpoint, user, password):
         return False
 
 
+# Edge cases: 9
 def test_a_wrong_password_and_an_unknown_user_look_the_same(martlet):
     wrong = attempt(martlet.port, USER, "not it")
     unknown = attempt(martlet.port, "nobody_of_this_name", "not it")
@@ -79,6 +82,7 @@ def test_wrong_passwords_are_refused(martlet, password):
         martlet.connect(password=password)
 
 
+# Edge cases: 9
 def test_an_unknown_database(martlet):
     with pytest.raises(psycopg.OperationalError, match='database "nowhere" does not exist'):
         martlet.connect(dbname="nowhere")
@@ -90,6 +94,7 @@ def test_a_role_that_may_not_log_in(martlet, account):
         martlet.connect(user="app_group", password="a password")
 
 
+# Edge cases: 16
 def test_a_password_that_has_expired(martlet, account):
     account("app_expired", "a password", "LOGIN VALID UNTIL '2020-01-01'")
     found = attempt(martlet.port, "app_expired", "a password")
@@ -103,20 +108,96 @@ def test_a_role_with_an_md5_secret_where_the_servers_want_scram(cluster, martlet
     assert not accepted(martlet, "app_md5", "y")
 
 
-def test_a_changed_password(cluster, martlet, account):
-    account("app_change", "the old one")
-    with martlet.connect(user="app_change", password="the old one") as connection:
-        cluster.run("ALTER ROLE app_change PASSWORD 'the new one'")
-        wait_until("the new password to be accepted",
-                   lambda: accepted(martlet, "app_change", "the new one"), 90)
-        assert not accepted(martlet, "app_change", "the old one")
+# Edge cases: 15
+def test_a_changed_password_counts_for_who_comes_after_the_change(cluster, martlet, account):
+    account("app_change", "password 0")
+    with martlet.connect(user="app_change", password="password 0") as connection:
+        for number in range(1, 21):
+            cluster.run(f"ALTER ROLE app_change PASSWORD 'password {number}'")
+            # The old one first, so that nothing but the change itself can have told martlet.
+            assert not accepted(martlet, "app_change", f"password {number - 1}"), number
+            assert accepted(martlet, "app_change", f"password {number}"), number
         assert value(connection, "SELECT current_user") == "app_change", "who is in stays in"
 
 
-def test_a_new_user(martlet, account):
+def test_a_role_that_changes_while_others_log_in(cluster, martlet, account):
+    account("app_busy", "old")
+    ends, seen = threading.Event(), []
+
+    def knock():
+        while not ends.is_set():
+            seen.append(accepted(martlet, "app_busy", "old"))
+
+    threads = [threading.Thread(target=knock) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until("logins", lambda: seen.count(True) > 20, 60)
+        cluster.run("ALTER ROLE app_busy PASSWORD 'new'")
+        assert not accepted(martlet, "app_busy", "old")
+        assert accepted(martlet, "app_busy", "new")
+    finally:
+        ends.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_what_else_ends_a_password_at_once(cluster, martlet, account):
+    account("app_ends", "a password", "LOGIN VALID UNTIL 'infinity'")
+    for end, back in (
+        ("NOLOGIN", "LOGIN"), ("VALID UNTIL '2020-01-01'", "VALID UNTIL 'infinity'"),
+        ("VALID UNTIL '-infinity'", "VALID UNTIL '2999-01-01'"),
+        ("PASSWORD NULL", "PASSWORD 'a password'"),
+    ):
+        assert accepted(martlet, "app_ends", "a password"), end
+        cluster.run(f"ALTER ROLE app_ends {end}")
+        assert not accepted(martlet, "app_ends", "a password"), end
+        cluster.run(f"ALTER ROLE app_ends {back}")
+    assert accepted(martlet, "app_ends", "a password")
+
+
+# Edge cases: 16
+@pytest.mark.parametrize("lifetime", ["0", "1h"])
+def test_a_password_that_expires(cluster, start_martlet, account, lifetime):
+    account("app_expires", "a password", "LOGIN VALID UNTIL 'infinity'")
+    endpoint = start_martlet({"authentication": {"secret_lifetime": lifetime}})
+    end = cluster.run("SELECT now() + interval '3 s'")[0][0]
+    cluster.run(f"ALTER ROLE app_expires VALID UNTIL '{end}'")
+    assert accepted(endpoint, "app_expires", "a password")
+    wait_until("its end", lambda: not accepted(endpoint, "app_expires", "a password"), 30)
+    assert cluster.run("SELECT now() >= %s", parameters=[end])[0][0], "not before its time"
+
+
+def test_a_secret_that_is_kept(cluster, start_martlet, account):
+    account("app_kept", "old")
+    endpoint = start_martlet({"authentication": {"secret_lifetime": "1h"}})
+    assert accepted(endpoint, "app_kept", "old")
+    cluster.run("ALTER ROLE app_kept PASSWORD 'new'")
+    assert not accepted(endpoint, "app_kept", "new"), "the old one is still remembered"
+    assert accepted(endpoint, "app_kept", "new"), "but not after a failure"
+    assert not accepted(endpoint, "app_kept", "old")
+
+
+def test_a_connection_limit_is_one_of_servers(cluster, martlet, account):
+    account("app_limited", "a password", "LOGIN CONNECTION LIMIT 2")
+    statement = "/* martlet: primary */ SELECT pg_backend_pid() FROM pg_sleep(0.1)"
+    with martlet.clients(8, user="app_limited", password="a password") as clients:
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            pids = set(pool.map(lambda one: value(one, statement), clients))
+    assert 1 <= len(pids) <= 2, "all are served, by as many servers as the role may have"
+
+
+def test_a_new_user_and_its_database(cluster, martlet, account):
     assert not accepted(martlet, "app_new", "a password")
     account("app_new", "a password")
-    wait_until("the new user", lambda: accepted(martlet, "app_new", "a password"), 90)
+    assert accepted(martlet, "app_new", "a password")
+    cluster.run("DROP DATABASE IF EXISTS app_new_database")
+    try:
+        cluster.run("CREATE DATABASE app_new_database")
+        with martlet.connect(dbname="app_new_database") as connection:
+            assert value(connection, "SELECT current_database()") == "app_new_database"
+    finally:
+        cluster.run("DROP DATABASE IF EXISTS app_new_database WITH (FORCE)")
 
 
 def test_names_and_passwords_with_odd_characters(martlet, account):
@@ -171,6 +252,7 @@ def test_the_exchange_cannot_be_skipped_or_repeated(martlet):
             assert (b"R", bytes(4)) not in found, "nobody is let in"
 
 
+# Edge cases: 15
 def test_the_clients_key_opens_servers_after_a_restart_of_the_servers(cluster, start_martlet):
     endpoint = start_martlet({"pools": {"server_lifetime": "1s", "server_idle_timeout": "1s"}})
     with endpoint.connect() as connection:

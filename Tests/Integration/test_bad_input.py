@@ -31,6 +31,7 @@ def others_are_unaffected(martlet):
                    lambda: martlet.metrics().sum("martlet_clients") <= 1, 60)
 
 
+# Edge cases: 5
 @pytest.mark.parametrize("data", [
     b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(50),
@@ -69,6 +70,7 @@ def test_a_wrong_start(martlet, data):
                 assert len(error([(b"E", answer[5:])])["C"]) == 5
 
 
+# Edge cases: 1
 @pytest.mark.parametrize("requests", [[SSL_REQUEST], [GSS_REQUEST], [SSL_REQUEST, GSS_REQUEST],
                                       [GSS_REQUEST, SSL_REQUEST]])
 def test_encryption_requests_are_answered(martlet, requests):
@@ -80,6 +82,7 @@ def test_encryption_requests_are_answered(martlet, requests):
         assert rows(wire.ask(query("SELECT 1"))) == [("1",)]
 
 
+# Edge cases: 2
 def test_a_newer_minor_version_is_negotiated(martlet):
     with Wire(martlet.port) as wire:
         wire.send(startup({**GOOD, "_pq_.unknown": "1"}, version=PROTOCOL_3_0 + 99))
@@ -89,6 +92,7 @@ def test_a_newer_minor_version_is_negotiated(martlet):
         assert newest & 0xffff <= 2 and count == 1 and body[8:] == text("_pq_.unknown")
 
 
+# Edge cases: 5
 def test_a_start_in_single_bytes(martlet):
     from support.endpoint import PASSWORD
     with Wire(martlet.port) as wire:
@@ -101,6 +105,7 @@ def test_a_start_in_single_bytes(martlet):
         assert rows(wire.ready()) == [("in single bytes",)]
 
 
+# Edge cases: 93
 @pytest.mark.parametrize("data", [
     message(b"?"),
     message(b"\0"),

@@ -37,6 +37,7 @@ def patroni(cluster):
     one.close()
 
 
+# Edge cases: 93
 @pytest.mark.parametrize("breakage", BREAKAGES)
 def test_it_is_closed_and_nobody_else_notices(start_martlet, patroni, breakage):
     endpoint = start_martlet({"patroni": {"urls": patroni.urls}, "pools": {"size": 3}})

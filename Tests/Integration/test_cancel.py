@@ -22,6 +22,7 @@ def cancel(port, key):
         assert wire.rest() == []
 
 
+# Edge cases: 45
 @pytest.mark.parametrize("hint", ["", "/* martlet: primary */ "])
 def test_a_running_statement_is_cancelled(cluster, martlet, hint):
     with Wire(martlet.port).login() as wire:
@@ -55,6 +56,7 @@ def test_by_a_driver(martlet, cluster):
         assert value(connection, "SELECT 1") == 1
 
 
+# Edge cases: 45
 def test_a_wrong_key_cancels_nothing(martlet):
     with Wire(martlet.port).login() as wire:
         wire.send(query("SELECT pg_sleep(0.5), 'kept'"))
@@ -70,6 +72,7 @@ def test_a_key_of_a_wrong_length_is_harmless(martlet, key):
         assert value(connection, "SELECT 1") == 1
 
 
+# Edge cases: 45
 def test_of_an_idle_client_does_nothing(martlet):
     with Wire(martlet.port).login() as wire:
         for _ in range(20):
@@ -77,6 +80,7 @@ def test_of_an_idle_client_does_nothing(martlet):
             assert rows(wire.ask(query("SELECT 1"))) == [("1",)]
 
 
+# Edge cases: 46
 def test_it_never_hits_the_next_client(start_martlet):
     # With one server a node every statement follows closely upon that of somebody else.
     endpoint = start_martlet({"pools": {"size": 1}})
@@ -109,6 +113,7 @@ def test_it_never_hits_the_next_client(start_martlet):
     assert done and cancelled
 
 
+# Edge cases: 50
 def test_of_a_client_that_waits_for_a_server(start_martlet):
     endpoint = start_martlet({"pools": {"size": 1}})
     with endpoint.connect() as holder, Wire(endpoint.port).login() as waiting:

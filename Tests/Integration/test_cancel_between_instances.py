@@ -27,6 +27,7 @@ def cancels(endpoint, result):
     return endpoint.metrics().sum("martlet_cancels_total", result=result)
 
 
+# Edge cases: 48
 @pytest.mark.parametrize("version", [PROTOCOL_3_0, PROTOCOL_3_2])
 def test_the_other_one_passes_it_on(cluster, pair, version):
     here, there = pair

@@ -57,6 +57,7 @@ def test_a_session_reads_its_own_writes_while_every_replica_is_late(cluster, tol
             assert value(connection, READ, (10,)) == written
 
 
+# Edge cases: 103
 def test_reads_return_to_the_replicas_when_they_have_caught_up(cluster, tolerant, replica_ports):
     with tolerant.connect() as connection:
         with paused(cluster, cluster.replicas()):
@@ -197,6 +198,7 @@ def test_a_replica_beyond_the_limit_gets_no_reads(cluster, start_martlet):
     endpoint.wait_settled()
 
 
+# Edge cases: 102
 @pytest.mark.parametrize("allowed", [True, False])
 def test_when_no_replica_is_eligible(cluster, start_martlet, primary_port, allowed):
     endpoint = start_martlet({

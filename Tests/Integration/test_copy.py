@@ -48,6 +48,7 @@ def copied(wire, statement):
     return [body.decode().strip() for kind, body in answer if kind == b"d"]
 
 
+# Edge cases: 43
 def test_out_of_a_read_is_on_a_replica_and_of_a_write_on_the_primary(
     martlet, primary_port, replica_ports
 ):
@@ -60,6 +61,7 @@ def test_out_of_a_read_is_on_a_replica_and_of_a_write_on_the_primary(
         assert port == [str(primary_port)]
 
 
+# Edge cases: 41
 def test_a_wrong_row_ends_it(martlet, table):
     with Wire(martlet.port).login() as wire:
         wire.send(query("COPY copied FROM STDIN"))
@@ -73,6 +75,7 @@ def test_a_wrong_row_ends_it(martlet, table):
     assert value(table, "SELECT count(*) FROM copied") == 0
 
 
+# Edge cases: 41
 def test_the_client_fails_it(martlet, table):
     with Wire(martlet.port).login() as wire:
         wire.send(query("COPY copied FROM STDIN"))
@@ -83,6 +86,7 @@ def test_the_client_fails_it(martlet, table):
         assert rows(wire.ask(query("SELECT 1"))) == [("1",)]
 
 
+# Edge cases: 44
 def test_the_client_leaves_amid_it(martlet, table):
     for _ in range(5):
         wire = Wire(martlet.port).login()
@@ -95,6 +99,7 @@ def test_the_client_leaves_amid_it(martlet, table):
             assert value(other, "/* martlet: primary */ SELECT count(*) FROM copied") == 0
 
 
+# Edge cases: 40
 def test_within_the_extended_protocol(martlet, table):
     with Wire(martlet.port).login() as wire:
         # A Sync that is sent together with Execute is ignored while data is expected.
@@ -106,6 +111,7 @@ def test_within_the_extended_protocol(martlet, table):
         assert kinds(wire.ask(parse("SELECT 1"), bind(), execute(), SYNC)) == "12DCZ"
 
 
+# Edge cases: 42
 def test_two_in_one_query(martlet, table):
     with Wire(martlet.port).login() as wire:
         wire.send(query("COPY copied FROM STDIN; COPY copied FROM STDIN; SELECT count(*) FROM"
@@ -117,6 +123,7 @@ def test_two_in_one_query(martlet, table):
         assert rows(answer) == [("2",)] and status(answer) == "I"
 
 
+# Edge cases: 41
 def test_within_a_transaction_that_is_undone(table):
     with pytest.raises(ZeroDivisionError), table.transaction():
         with table.cursor().copy("COPY copied FROM STDIN") as copy:
@@ -126,6 +133,7 @@ def test_within_a_transaction_that_is_undone(table):
     assert value(table, "SELECT count(*) FROM copied") == 0
 
 
+# Edge cases: 41
 def test_an_error_before_any_data(martlet):
     with martlet.connect() as connection:
         with (
@@ -134,3 +142,15 @@ def test_an_error_before_any_data(martlet):
         ):
             copy.write_row((1,))
         assert value(connection, "SELECT 1") == 1
+
+
+def test_in_the_extended_protocol_without_a_flush(martlet, table):
+    with Wire(martlet.port).login() as wire:
+        wire.send(parse("COPY copied FROM STDIN"), bind(), execute())
+        assert kinds(wire.until(b"G")) == "12G"
+        wire.send(message(b"d", b"1\tone\n"), DONE, SYNC)
+        assert tags(wire.ready()) == ["COPY 1"]
+        wire.send(parse("COPY nowhere FROM STDIN"), bind(), execute())
+        assert error(wire.until(b"E"))["C"] == "42P01"
+        assert kinds(wire.ask(SYNC)) == "Z"
+        assert kinds(wire.ask(parse("SELECT 1"), bind(), execute(), SYNC)) == "12DCZ"

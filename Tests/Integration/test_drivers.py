@@ -54,6 +54,7 @@ def test_errors_leave_the_connection_usable(driver):
         assert driver.run("SELECT 1") == [(1,)]
 
 
+# Edge cases: 62
 def test_transactions(driver, primary_port):
     driver.run("BEGIN")
     assert driver.run(WHERE) == [(primary_port,)]
@@ -70,6 +71,7 @@ def test_transactions(driver, primary_port):
     assert found == [(2,)]
 
 
+# Edge cases: 62
 def test_read_only_transactions(driver, replica_ports):
     driver.run("BEGIN READ ONLY")
     assert driver.run(WHERE)[0][0] in replica_ports

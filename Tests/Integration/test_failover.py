@@ -102,6 +102,7 @@ def write_through(workload, before, disturb):
                    lambda: workload.everyone_wrote_since(marks), 120)
 
 
+# Edge cases: 96
 @pytest.mark.parametrize("mode", ["asynchronous", "synchronous"])
 def test_a_switchover_under_load(cluster, workload, mode, request):
     if mode == "synchronous":
@@ -150,6 +151,7 @@ def test_a_crash_of_the_postmaster_under_load(cluster, workload):
         assert len(writer.errors) <= 1, "only what was in flight may fail"
 
 
+# Edge cases: 96
 def test_idle_clients_and_prepared_statements_survive_a_switchover(cluster, martlet):
     with martlet.connect(prepare_threshold=0) as prepared, martlet.clients(20) as idle:
         prepared.execute("SET work_mem = '9MB'")
@@ -211,6 +213,7 @@ def test_an_open_transaction_on_a_lost_primary_can_be_retried(cluster, martlet):
             assert rows(answer) == [("7",)]
 
 
+# Edge cases: 98
 def test_a_statement_in_flight_on_a_lost_primary_has_an_unknown_outcome(cluster, martlet):
     with Wire(martlet.port).login() as wire:
         wire.send(query("INSERT INTO journal SELECT -90, 1 FROM pg_sleep(600)"))
@@ -223,6 +226,7 @@ def test_a_statement_in_flight_on_a_lost_primary_has_an_unknown_outcome(cluster,
                                    " RETURNING value"))) == [("8",)]
 
 
+# Edge cases: 98
 def test_a_lost_replica_is_not_noticed(cluster, martlet):
     ended, errors, counts = threading.Event(), [], []
 
@@ -252,6 +256,7 @@ def test_a_lost_replica_is_not_noticed(cluster, martlet):
     assert all(counts)
 
 
+# Edge cases: 99
 def test_a_read_cancelled_by_recovery_is_run_again(cluster, martlet):
     """A replica cancels what stands in the way of replay; the client must not see it."""
     replicas = cluster.replicas()

@@ -19,6 +19,7 @@ def stalled(cluster, text):
     return any(cluster.run(question, name, parameters=(text,))[0][0] for name in cluster.names)
 
 
+# Edge cases: 92
 def test_a_slow_reader_of_a_large_result(cluster, martlet):
     rows_wanted, width = 512, MEGABYTE
     before = martlet.resident_bytes()
@@ -39,6 +40,7 @@ def test_a_slow_reader_of_a_large_result(cluster, martlet):
     assert highest - before < ALLOWED
 
 
+# Edge cases: 94
 def test_a_reader_that_never_reads_and_then_leaves(cluster, martlet):
     before = martlet.resident_bytes()
     wires = [Wire(martlet.port).login() for _ in range(8)]
@@ -54,6 +56,17 @@ def test_a_reader_that_never_reads_and_then_leaves(cluster, martlet):
         assert value(other, "SELECT 1") == 1
 
 
+# Edge cases: 94
+def test_a_reader_that_never_reads_is_let_go_where_there_is_a_limit(cluster, start_martlet):
+    strict = start_martlet({"tcp": {"user_timeout": "1s"}})
+    with Wire(strict.port).login() as wire:
+        wire.send(query("SELECT repeat('z', 1000), 'never read' FROM generate_series(1, 1000000)"))
+        wait_until("the server to wait", lambda: stalled(cluster, "'never read'"), 60)
+        # The client is still there, with its window closed.
+        wait_until("the server to be free", lambda: not stalled(cluster, "'never read'"), 60)
+
+
+# Edge cases: 92
 def test_a_large_parameter_is_streamed(martlet):
     size = 200 * MEGABYTE
     before, highest = martlet.resident_bytes(), 0
@@ -79,6 +92,7 @@ def test_a_large_statement_is_run_on_the_primary(martlet, primary_port):
         assert rows(answer) == [(str(primary_port),)]
 
 
+# Edge cases: 34
 def test_a_client_that_sends_much_before_it_reads(martlet):
     count = 20_000
     before = martlet.resident_bytes()

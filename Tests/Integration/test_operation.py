@@ -26,6 +26,7 @@ def refusal(endpoint, **changes):
         return problem and problem["C"]
 
 
+# Edge cases: 9
 def test_the_limit_of_clients(start_martlet):
     endpoint = start_martlet({"clients": {"maximum": 3}})
     with endpoint.clients(3):
@@ -145,6 +146,7 @@ def test_a_bad_file_changes_nothing_and_says_where(start_martlet, damage):
     assert endpoint.martlet.process.alive
 
 
+# Edge cases: 114
 def test_at_the_end_transactions_finish_and_then_clients_are_told(start_martlet):
     endpoint = start_martlet({"drain_timeout": "60s"})
     with Wire(endpoint.port).login() as working, Wire(endpoint.port).login() as idle:
@@ -167,6 +169,7 @@ def test_at_the_end_transactions_finish_and_then_clients_are_told(start_martlet)
         assert value(direct, "SELECT value FROM items WHERE id = 90") == 91
 
 
+# Edge cases: 114
 def test_the_end_does_not_wait_for_ever(start_martlet):
     endpoint = start_martlet({"drain_timeout": "1s"})
     with Wire(endpoint.port).login() as working:

@@ -12,6 +12,7 @@ from support.wire import (
 )
 
 
+# Edge cases: 24
 def test_a_named_statement_runs_on_every_node(martlet, primary_port, replica_ports):
     with Wire(martlet.port).login() as wire:
         wire.ask(parse("SELECT inet_server_port(), $1::text", "where"), SYNC)
@@ -29,6 +30,7 @@ def test_a_named_statement_runs_on_every_node(martlet, primary_port, replica_por
         wire.ask(query("COMMIT"))
 
 
+# Edge cases: 18
 def test_the_same_name_with_different_texts_in_many_sessions(martlet):
     wires = [Wire(martlet.port).login() for _ in range(40)]
     try:
@@ -44,6 +46,7 @@ def test_the_same_name_with_different_texts_in_many_sessions(martlet):
             wire.socket.close()
 
 
+# Edge cases: 19
 def test_the_parameter_types_are_part_of_a_statement(martlet):
     int4, text = 23, 25
     with Wire(martlet.port).login() as wire:
@@ -64,6 +67,7 @@ def test_more_statements_than_a_server_may_keep(martlet):
             assert rows(answer) == [(str(number + 1),)]
 
 
+# Edge cases: 22
 def test_one_pipeline_with_more_statements_than_a_server_may_keep(martlet):
     with Wire(martlet.port).login() as wire:
         wire.send(*(
@@ -72,6 +76,7 @@ def test_one_pipeline_with_more_statements_than_a_server_may_keep(martlet):
         assert rows(wire.ready()) == [(str(2 * number),) for number in range(700)]
 
 
+# Edge cases: 26
 def test_describe_of_a_statement_and_of_a_portal(martlet):
     with Wire(martlet.port).login() as wire:
         answer = wire.ask(parse("SELECT $1::integer AS n, 'x' AS t", "d"), describe(b"S", "d"), SYNC)
@@ -85,6 +90,7 @@ def test_describe_of_a_statement_and_of_a_portal(martlet):
         assert kinds(answer) == "1tn2nCZ" and tags(answer) == ["INSERT 0 1"]
 
 
+# Edge cases: 18
 def test_errors_of_statement_names(martlet):
     with Wire(martlet.port).login() as wire:
         assert error(wire.ask(bind("unknown"), execute(), SYNC))["C"] == "26000"
@@ -98,6 +104,7 @@ def test_errors_of_statement_names(martlet):
         assert rows(wire.ask(bind("twice"), execute(), SYNC)) == [("3",)]
 
 
+# Edge cases: 20
 def test_a_failed_parse_prepares_nothing(martlet):
     with Wire(martlet.port).login() as wire:
         assert error(wire.ask(parse("SELECT nowhere FROM nothing", "f"), SYNC))["C"] == "42P01"
@@ -106,6 +113,7 @@ def test_a_failed_parse_prepares_nothing(martlet):
         assert rows(wire.ask(bind("f"), execute(), SYNC)) == [("5",)]
 
 
+# Edge cases: 21
 def test_the_unnamed_statement_lives_until_the_next(martlet):
     with Wire(martlet.port).login() as wire, Wire(martlet.port).login() as other:
         wire.ask(parse("SELECT 'mine'"), SYNC)
@@ -115,6 +123,7 @@ def test_the_unnamed_statement_lives_until_the_next(martlet):
             assert rows(other.ask(bind(), execute(), SYNC)) == [("other",)]
 
 
+# Edge cases: 35
 def test_after_an_error_everything_up_to_sync_is_skipped(martlet):
     with Wire(martlet.port).login() as wire:
         answer = wire.ask(
@@ -126,6 +135,7 @@ def test_after_an_error_everything_up_to_sync_is_skipped(martlet):
         assert rows(wire.ask(bind("z", "", [1]), execute(), SYNC)) == [("1",)]
 
 
+# Edge cases: 32
 def test_pipelines_of_several_syncs_keep_their_order(martlet):
     with Wire(martlet.port).login() as wire:
         parts = []
@@ -143,6 +153,7 @@ def test_pipelines_of_several_syncs_keep_their_order(martlet):
         assert rows(wire.ready()) == [("49",)]
 
 
+# Edge cases: 30
 def test_statements_between_two_syncs_are_one_transaction(martlet):
     with Wire(martlet.port).login() as wire:
         answer = wire.ask(
@@ -154,6 +165,7 @@ def test_statements_between_two_syncs_are_one_transaction(martlet):
         assert rows(answer) == [("0",)]
 
 
+# Edge cases: 31
 def test_a_read_before_a_write_in_one_pipeline_is_on_the_primary(martlet, primary_port):
     with Wire(martlet.port).login() as wire:
         answer = wire.ask(
@@ -163,6 +175,7 @@ def test_a_read_before_a_write_in_one_pipeline_is_on_the_primary(martlet, primar
         assert tags(answer) == ["SELECT 1", "UPDATE 1"]
 
 
+# Edge cases: 29
 def test_flush_brings_the_answers_so_far(martlet):
     with Wire(martlet.port).login() as wire:
         wire.send(parse("SELECT $1::integer"), describe(b"S"), FLUSH)
@@ -172,6 +185,7 @@ def test_flush_brings_the_answers_so_far(martlet):
         assert kinds(wire.ask(SYNC)) == "Z"
 
 
+# Edge cases: 26
 def test_a_portal_is_read_in_portions(martlet):
     with Wire(martlet.port).login() as wire:
         wire.ask(query("BEGIN"))
@@ -187,6 +201,7 @@ def test_a_portal_is_read_in_portions(martlet):
         wire.ask(query("COMMIT"))
 
 
+# Edge cases: 74
 def test_a_portal_is_read_in_portions_before_sync(martlet):
     with Wire(martlet.port).login() as wire:
         wire.send(parse("SELECT generate_series(1, 25)"), bind(), execute("", 10), FLUSH)
@@ -196,6 +211,7 @@ def test_a_portal_is_read_in_portions_before_sync(martlet):
         assert kinds(wire.ask(SYNC)) == "Z"
 
 
+# Edge cases: 71
 def test_sql_prepare_and_execute(martlet):
     with martlet.connect() as connection, martlet.clients(30) as others:
         connection.execute("PREPARE plan (integer) AS SELECT $1 * 2")
@@ -214,6 +230,7 @@ def test_sql_prepare_and_execute(martlet):
         assert value(connection, "EXECUTE a") == 2
 
 
+# Edge cases: 72
 def test_deallocate_all_forgets_protocol_statements_of_this_session_only(martlet):
     with Wire(martlet.port).login() as wire, Wire(martlet.port).login() as other:
         for one in (wire, other):
@@ -224,6 +241,7 @@ def test_deallocate_all_forgets_protocol_statements_of_this_session_only(martlet
             assert rows(other.ask(bind("k"), execute(), SYNC)) == [("kept",)]
 
 
+# Edge cases: 23
 def test_a_changed_table_does_not_break_a_statement_for_ever(martlet):
     with martlet.connect(prepare_threshold=0) as connection, martlet.connect() as owner:
         owner.execute("CREATE TABLE changing (a integer); INSERT INTO changing VALUES (1)")
@@ -247,6 +265,7 @@ def test_psycopg_pipeline_mode(martlet):
         assert [cursor.fetchone()[0] for cursor in found] == list(range(300))
 
 
+# Edge cases: 27
 def test_binary_values_pass_untouched(martlet):
     blob = bytes(range(256)) * 300
     with martlet.connect(prepare_threshold=0) as connection:
@@ -255,6 +274,7 @@ def test_binary_values_pass_untouched(martlet):
             assert cursor.fetchone() == (blob, 2**40)
 
 
+# Edge cases: 28
 def test_the_function_call_message(martlet):
     # pg_catalog.abs(integer) by its object id; as old large-object drivers call functions.
     with martlet.connect() as connection:
@@ -265,6 +285,7 @@ def test_the_function_call_message(martlet):
         assert kinds(answer) == "VZ" and answer[0][1][4:] == b"5"
 
 
+# Edge cases: 33
 def test_a_simple_query_amid_an_extended_one(martlet):
     with Wire(martlet.port).login() as wire:
         wire.send(parse("SELECT 1", "x"), bind("x"), execute(), query("SELECT 2"))

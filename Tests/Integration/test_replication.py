@@ -82,6 +82,7 @@ def test_a_wrong_spelling_and_a_user_without_the_right(martlet):
         martlet.connect(user=USED, replication="true", password="wrong")
 
 
+# Edge cases: 7
 def test_it_goes_to_the_primary_and_counts_as_a_server(cluster, martlet):
     before = martlet.metrics().sum("martlet_pins", reason="replication")
     with connect(cluster, martlet, "database") as connection:
@@ -108,9 +109,9 @@ def test_logical_decoding(cluster, martlet, replicator, tmp_path):
                      tmp_path / "log"):
             with martlet.connect() as connection:
                 for number in range(100):
-                    connection.execute("INSERT INTO journal VALUES (-7, %s)", (number,))
+                    connection.execute("INSERT INTO journal VALUES (-61, %s)", (number,))
             wait_until("the changes", lambda: file.exists()
-                       and file.read_text().count("client[integer]:-7") == 100, 60)
+                       and file.read_text().count("client[integer]:-61") == 100, 60)
     finally:
         run([*command, "--drop-slot"], replicator)
 

@@ -40,6 +40,7 @@ WRITES = [
 ]
 
 
+# Edge cases: 86
 @pytest.mark.parametrize("statement", READS)
 def test_a_read_goes_to_a_replica(martlet, replica_ports, statement):
     with martlet.connect() as connection:
@@ -47,6 +48,7 @@ def test_a_read_goes_to_a_replica(martlet, replica_ports, statement):
     assert ports <= replica_ports
 
 
+# Edge cases: 86
 @pytest.mark.parametrize("statement", WRITES)
 def test_a_write_goes_to_the_primary(martlet, primary_port, statement):
     with martlet.connect() as connection:
@@ -165,6 +167,7 @@ def test_a_route_by_configuration(start_martlet, primary_port):
         assert {where(connection) for _ in range(5)} == {primary_port}
 
 
+# Edge cases: 85
 def test_a_refused_read_is_run_again_on_the_primary_and_remembered(martlet):
     def retries():
         return martlet.metrics().sum("martlet_retries_total")
@@ -183,6 +186,7 @@ def test_a_refused_read_is_run_again_on_the_primary_and_remembered(martlet):
     assert retries() == before + 1, "the shape is remembered"
 
 
+# Edge cases: 97
 def test_a_refused_read_in_the_extended_protocol_is_run_again(martlet):
     with martlet.connect(prepare_threshold=0) as connection:
         numbers = [
@@ -191,6 +195,7 @@ def test_a_refused_read_in_the_extended_protocol_is_run_again(martlet):
     assert numbers == list(range(numbers[0], numbers[0] + 4))
 
 
+# Edge cases: 84
 def test_a_new_volatile_function_is_known_at_once(martlet, primary_port):
     with martlet.connect() as connection:
         connection.execute(
@@ -204,6 +209,7 @@ def test_a_new_volatile_function_is_known_at_once(martlet, primary_port):
             connection.execute("DROP FUNCTION writes_since_now()")
 
 
+# Edge cases: 91
 def test_an_unparsable_statement_gets_the_primarys_error(martlet):
     with martlet.connect() as connection:
         for statement in ("SELEC 1", "SELECT 'open", "SELECT $$open", "/* open", "frobnicate ("):

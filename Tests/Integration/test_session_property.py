@@ -57,6 +57,7 @@ def seeds():
     return range(first, first + count)
 
 
+# Edge cases: 68
 # Every single wait for an answer has a limit.
 @pytest.mark.timeout(0)
 def test_sessions_are_as_on_one_server(endpoints):

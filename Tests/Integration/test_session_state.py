@@ -44,6 +44,7 @@ def seen(connection, write):
     return dict(zip(SETTINGS, connection.execute(f"{hint}SELECT {calls}").fetchone(), strict=True))
 
 
+# Edge cases: 63, 68
 def test_settings_follow_the_session_over_servers(narrow, replica_ports):
     with narrow.connect() as one, narrow.connect() as other:
         untouched = seen(other, False)
@@ -56,6 +57,7 @@ def test_settings_follow_the_session_over_servers(narrow, replica_ports):
             assert seen(other, False) == untouched
 
 
+# Edge cases: 64
 @pytest.mark.parametrize("spelling, expected", [
     ("SET work_mem = '7MB'", "7MB"),
     ("SET work_mem TO 7168", "7MB"),
@@ -71,6 +73,7 @@ def test_spellings_of_set(narrow, spelling, expected):
             assert seen(connection, write)["work_mem"] == expected
 
 
+# Edge cases: 67
 def test_reset_goes_back_to_the_value_at_connect(narrow):
     with narrow.connect(options="-c work_mem=3MB -c my.own=a\\ b") as connection:
         for statement in ("RESET work_mem", "RESET ALL", "DISCARD ALL", "SET work_mem = DEFAULT"):
@@ -82,6 +85,7 @@ def test_reset_goes_back_to_the_value_at_connect(narrow):
         assert seen(connection, False)["my.own"] == "a b"
 
 
+# Edge cases: 64
 def test_a_setting_of_a_rolled_back_transaction_is_undone(narrow):
     with narrow.connect() as connection:
         connection.execute("SET work_mem = '6MB'")
@@ -106,6 +110,7 @@ def test_a_failed_set_changes_nothing(narrow):
             assert seen(connection, write)["work_mem"] == "6MB"
 
 
+# Edge cases: 70
 def test_set_beside_other_statements_in_one_query(narrow):
     with Wire(narrow.port).login() as wire:
         wire.ask(query("SET work_mem = '12MB'; SELECT 1; SET my.own = 'x'"))
@@ -115,6 +120,7 @@ def test_set_beside_other_statements_in_one_query(narrow):
             assert rows(answer) == [("12MB", "x")]
 
 
+# Edge cases: 65
 def test_a_role_follows_and_ends(cluster, narrow):
     cluster.run("DROP ROLE IF EXISTS app_other")
     cluster.run("CREATE ROLE app_other; GRANT app_other TO app")
@@ -129,6 +135,7 @@ def test_a_role_follows_and_ends(cluster, narrow):
     cluster.run("DROP ROLE app_other")
 
 
+# Edge cases: 107
 def test_parameter_status_tells_of_changes(narrow):
     with narrow.connect() as connection:
         assert connection.info.parameter_status("client_encoding") == "UTF8"
@@ -140,6 +147,7 @@ def test_parameter_status_tells_of_changes(narrow):
         assert connection.info.parameter_status("TimeZone") != "Europe/Oslo"
 
 
+# Edge cases: 11
 def test_the_start_up_answer_is_complete(martlet):
     with Wire(martlet.port).login(application_name="ünï", client_encoding="UTF8") as wire:
         for name in ("server_version", "server_encoding", "client_encoding", "DateStyle",
@@ -152,6 +160,7 @@ def test_the_start_up_answer_is_complete(martlet):
         assert wire.key is not None and len(wire.key) == 8
 
 
+# Edge cases: 8
 def test_a_wrong_setting_at_connect_is_refused_as_by_postgresql(martlet):
     for options in ("-c work_mem=lots", "-c no_such_setting=1"):
         with pytest.raises(psycopg.OperationalError) as refused:
@@ -176,6 +185,7 @@ def test_standard_conforming_strings_off(narrow, primary_port):
             assert rows(answer)[0][0] == "it's; DELETE FROM items"
 
 
+# Edge cases: 77
 def test_a_temporary_table_pins_and_dropping_it_unpins(martlet, primary_port):
     with martlet.connect() as connection, martlet.clients(30) as others:
         connection.execute("CREATE TEMP TABLE mine (n integer)")
@@ -191,6 +201,7 @@ def test_a_temporary_table_pins_and_dropping_it_unpins(martlet, primary_port):
             connection.execute("SELECT * FROM mine")
 
 
+# Edge cases: 77
 def test_a_temporary_table_is_not_left_to_others(narrow):
     with narrow.connect() as connection:
         connection.execute("CREATE TEMP TABLE secret AS SELECT 1 AS n")
@@ -198,6 +209,7 @@ def test_a_temporary_table_is_not_left_to_others(narrow):
         connection.execute("/* martlet: primary */ SELECT * FROM secret")
 
 
+# Edge cases: 78
 def test_an_advisory_lock_is_held_until_it_is_given_back(martlet):
     with martlet.connect() as one, martlet.clients(30) as others:
         one.execute("SELECT pg_advisory_lock(4711)")
@@ -221,6 +233,7 @@ def test_an_advisory_lock_ends_with_its_client(martlet):
         wait_until("the lock to be free", free, 30)
 
 
+# Edge cases: 82
 def test_listen_gets_notifications_while_idle(martlet):
     with martlet.connect() as listener, martlet.connect() as silent, martlet.clients(20) as others:
         listener.execute("LISTEN news")
@@ -233,6 +246,7 @@ def test_listen_gets_notifications_while_idle(martlet):
         assert not list(silent.notifies(timeout=0.2)), "only for those who asked"
 
 
+# Edge cases: 75
 def test_a_holdable_cursor_survives_its_transaction(martlet):
     with martlet.connect() as connection, martlet.clients(30) as others:
         connection.execute("BEGIN")
@@ -245,12 +259,23 @@ def test_a_holdable_cursor_survives_its_transaction(martlet):
         connection.execute("CLOSE held")
 
 
-def test_currval_is_the_sessions_own(martlet):
+# Edge cases: 80
+def test_currval_is_the_sessions_own_or_none(martlet):
     with martlet.connect() as one, martlet.connect() as other:
-        mine = value(one, "SELECT nextval('numbers')")
-        value(other, "SELECT nextval('numbers')")
-        assert value(one, "SELECT currval('numbers')") == mine
-        assert value(one, "SELECT lastval()") == mine
+        with one.transaction():
+            mine = value(one, "SELECT nextval('numbers')")
+            value(other, "SELECT nextval('numbers')")
+            assert value(one, "SELECT currval('numbers')") == mine
+            assert value(one, "SELECT lastval()") == mine
+        for question in ("SELECT currval('numbers')", "SELECT lastval()"):
+            for _ in range(5):
+                value(other, "SELECT nextval('numbers')")
+                # Nobody else's value, in silence.
+                with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+                    value(one, question)
+        one.execute("CREATE TEMP TABLE pinned (n serial)")
+        one.execute("INSERT INTO pinned DEFAULT VALUES")
+        assert value(one, "SELECT lastval()") == 1
 
 
 def test_no_pin_is_left_when_the_clients_have_gone(martlet):

@@ -239,6 +239,7 @@ def test_a_slow_reader_over_tls(secure):
         assert slow.pgconn.get_result() is None
 
 
+# Edge cases: 49
 def test_cancel(secure):
     with secure.connect() as connection:
         timer = threading.Timer(0.5, lambda: connection.cancel_safe(timeout=20))
@@ -335,6 +336,7 @@ def test_client_certificates(certified, name, common_name, signer, refusal):
 # Bytes that no driver sends.
 
 
+# Edge cases: 1
 def test_what_is_sent_before_the_handshake_is_not_believed(secure):
     """CVE-2021-23214: a startup packet slipped in before TLS must not count as the client's."""
     with raw(secure) as plain:
@@ -362,6 +364,7 @@ def test_garbage_in_the_handshake(secure, garbage, asks):
         assert value(connection, "SELECT 1") == 1
 
 
+# Edge cases: 4
 def test_direct_tls_needs_its_protocol(secure):
     context = secure.context()
     with context.wrap_socket(raw(secure), server_hostname="localhost") as wrapped:

@@ -12,6 +12,7 @@ def ask(wire, text):
     return wire.ask(query(text))
 
 
+# Edge cases: 56
 @pytest.mark.parametrize("begin", [
     "BEGIN", "begin;", "START TRANSACTION", "BEGIN WORK", "/* x */ BEGIN",
     "BEGIN ISOLATION LEVEL REPEATABLE READ", "BEGIN READ WRITE",
@@ -42,6 +43,7 @@ def test_a_read_only_transaction_is_on_one_replica(martlet, replica_ports, state
         assert tags(ask(wire, "COMMIT")) == ["COMMIT"]
 
 
+# Edge cases: 57, 97
 def test_a_write_in_a_read_only_transaction_is_refused_as_by_postgresql(martlet):
     with Wire(martlet.port).login() as wire:
         ask(wire, "BEGIN READ ONLY")
@@ -79,6 +81,7 @@ def test_savepoints(martlet):
         assert sorted(found.fetchall()) == [(1,), (3,)]
 
 
+# Edge cases: 53, 109
 def test_the_tags_and_warnings_of_transaction_commands(martlet):
     with Wire(martlet.port).login() as wire:
         for text, tag, state in [
@@ -125,6 +128,7 @@ def test_an_empty_transaction_costs_nothing_and_is_right(martlet):
             assert tags(answer) == [tag] and status(answer) == "I"
 
 
+# Edge cases: 52
 def test_a_multi_statement_query_is_one_implicit_transaction(martlet):
     with Wire(martlet.port).login() as wire:
         answer = ask(wire, "INSERT INTO journal VALUES (-5, 1); SELECT 1 / 0;"
@@ -134,6 +138,7 @@ def test_a_multi_statement_query_is_one_implicit_transaction(martlet):
         assert rows(answer) == [("0",)]
 
 
+# Edge cases: 52
 def test_transaction_commands_within_a_multi_statement_query(martlet):
     with Wire(martlet.port).login() as wire:
         answer = ask(wire, "BEGIN; INSERT INTO journal VALUES (-6, 1)")
@@ -144,6 +149,7 @@ def test_transaction_commands_within_a_multi_statement_query(martlet):
         assert tags(answer) == ["ROLLBACK", "DELETE 2"] and status(answer) == "I"
 
 
+# Edge cases: 61
 def test_a_repeatable_read_snapshot_does_not_move(martlet):
     with martlet.connect() as reader, martlet.connect() as writer:
         reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -155,6 +161,7 @@ def test_a_repeatable_read_snapshot_does_not_move(martlet):
         reader.execute("COMMIT")
 
 
+# Edge cases: 55
 def test_two_phase_commit(martlet):
     with martlet.connect() as connection:
         connection.execute("BEGIN")
@@ -167,6 +174,7 @@ def test_two_phase_commit(martlet):
         assert deleted.rowcount == 1
 
 
+# Edge cases: 100
 def test_a_serialization_failure_is_passed_on_untouched(martlet):
     with martlet.connect() as one, martlet.connect() as other:
         for connection in (one, other):
@@ -180,6 +188,7 @@ def test_a_serialization_failure_is_passed_on_untouched(martlet):
         other.execute("ROLLBACK")
 
 
+# Edge cases: 76
 def test_a_cursor_in_a_read_only_transaction_is_on_a_replica(martlet, replica_ports):
     with martlet.connect() as connection:
         connection.execute("BEGIN READ ONLY")

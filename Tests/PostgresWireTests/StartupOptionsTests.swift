@@ -21,6 +21,7 @@ private func words(_ options: String) -> [String] {
 }
 
 @Suite struct StartupOptionsTests {
+    // Edge cases: 6
     @Test func `words end at white space that no backslash protects`() {
         #expect(words("") == [])
         #expect(words("  \t\n ") == [])
@@ -31,6 +32,7 @@ private func words(_ options: String) -> [String] {
         #expect(words(#"'a b'"#) == ["'a", "b'"])
     }
 
+    // Edge cases: 6
     @Test(arguments: [
         "-c work_mem=1MB", "-cwork_mem=1MB", "--work_mem=1MB", "--work-mem=1MB", "-S 1MB", "-S1MB",
         " -c  work-mem=1MB ", "-c work_mem=1MB --",

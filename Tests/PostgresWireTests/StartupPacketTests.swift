@@ -69,11 +69,13 @@ private func bytes(_ append: (inout ByteQueue) -> Void) -> [UInt8] {
         #expect(!message.needsNegotiation && message.agreedMinorVersion == 0)
     }
 
+    // Edge cases: 7
     @Test func `the database defaults to the user, and an empty one is none`() throws {
         #expect(try message(["user", "alice"]).database == "alice")
         #expect(try message(["user", "alice", "database", ""]).database == "alice")
     }
 
+    // Edge cases: 5
     @Test func `of duplicates the last one counts, and settings keep their order`() throws {
         let message = try message([
             "user", "a", "user", "b", "work_mem", "1MB", "options", "-e", "Work_Mem", "2MB",
@@ -90,6 +92,7 @@ private func bytes(_ append: (inout ByteQueue) -> Void) -> [UInt8] {
         #expect(fault(startup(["user", "", "database", "shop"])) == .missingUser)
     }
 
+    // Edge cases: 5
     @Test(arguments: [
         startup(["user", "alice"], end: []), startup(["user", "alice"], end: [0, 0]),
         startup(["user", "alice"], end: [0, 1]), startup(["user"]), startup([], end: []),

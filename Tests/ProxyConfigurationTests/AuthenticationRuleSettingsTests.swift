@@ -106,6 +106,16 @@ struct AuthenticationRuleSettingsTests {
                 """) == ["authentication.rules[0]: \(never)client_tls.sslmode is require"])
     }
 
+    @Test func `rules for passwords need somebody who has one`() throws {
+        expect(
+            "authentication: {lookup: false, rules: [{method: md5}, {method: reject}]}",
+            fails: """
+                martlet.yaml:3:26: authentication.lookup: is false and there are no \
+                authentication.users; nobody could log in; name users or allow the look-up
+                """)
+        _ = try configuration("authentication: {lookup: false, rules: [{method: trust}]}")
+    }
+
     @Test func `what is allowed but may not be meant is said`() throws {
         #expect(
             try warnings("authentication: {method: trust, rules: [{method: reject}]}") == [

@@ -3,6 +3,7 @@ internal import StatementClassifier
 internal import Testing
 
 struct LexerTests {
+    // Edge cases: 90
     @Test func `comments and strings hide what is in them`() {
         check("SELECT '; DELETE FROM t; --'", "replica")
         check("SELECT 1 -- ; DELETE FROM t", "replica")
@@ -38,6 +39,7 @@ struct LexerTests {
         check("SELECT 1for update", "locking-clause")
     }
 
+    // Edge cases: 90
     @Test func `a backslash escapes in plain strings when the session says so`() {
         let sql = "SELECT 'a\\'; DELETE FROM t; --'"
         #expect(classify(sql, conforming: false).summary == "replica")
@@ -89,6 +91,7 @@ struct LexerTests {
         #expect(classify("/* martlet: replica */ DELETE FROM t").destination == .primary)
     }
 
+    // Edge cases: 90
     @Test func `encodings with ASCII in their characters are trusted only in ASCII`() {
         #expect(classify("SELECT 'abc'", encodingIsSafe: false).destination == .replica)
         let result = classify("SELECT 'é'", encodingIsSafe: false)
@@ -97,6 +100,7 @@ struct LexerTests {
         #expect(classify("SELECT 'é'").destination == .replica)
     }
 
+    // Edge cases: 91
     @Test func `a text beyond the limit is not looked at`() {
         let bytes = Array("SELECT 1".utf8)
         let classifier = StatementClassifier(maximumLength: 7)

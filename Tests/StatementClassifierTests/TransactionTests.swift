@@ -24,6 +24,7 @@ struct TransactionTests {
         #expect(result.containsTransactionControl, "\(sql)", sourceLocation: location)
     }
 
+    // Edge cases: 56
     @Test func `begin is read with its modes`() {
         expect("BEGIN", .begin(modes()))
         expect("begin;", .begin(modes()))

@@ -22,8 +22,10 @@ package struct IPAddress: Hashable, Sendable {
     /// As it is written, IPv6 without abbreviation.
     package var text: String {
         if bytes.count == 4 { return bytes.map(String.init).joined(separator: ".") }
-        let groups = stride(from: 0, to: 16, by: 2).map { UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]) }
-        return groups.map { String($0, radix: 16) }.joined(separator: ":")
+        let groups = stride(from: 0, to: 16, by: 2).map { index in
+            String(UInt16(bytes[index]) << 8 | UInt16(bytes[index + 1]), radix: 16)
+        }
+        return groups.joined(separator: ":")
     }
 
     /// Of a peer as the log has it, `10.0.0.1:5432` or `[::1]:5432`; nil for a Unix-domain socket.

@@ -26,6 +26,8 @@ package final class ServerConnection {
         case recoveryCheck
         /// The session's settings, before its unit.
         case settings
+        /// Statements that the session has prepared by SQL, before its unit.
+        case statements
         /// What the unit left behind in the session, after it.
         case inspection
         /// An abandoned transaction is rolled back.
@@ -49,6 +51,8 @@ package final class ServerConnection {
     package var id: ConnectionID
     package let key: PoolKey
     package let openedAt: Instant
+    /// Where it is counted, until it is closed; nil for one that replicates.
+    package var pool: ServerPool?
     package var phase = Phase.connecting
     package var idleSince: Instant
     /// It has been logged in and found usable.
@@ -81,6 +85,13 @@ package final class ServerConnection {
     /// What the server last reported of the settings that it reports.
     package var reported = ParameterSet.empty
     package var backendKey: BackendKeyData?
+    /// What sessions left prepared by SQL.
+    package var sqlStatements = SQLStatements.empty
+    /// The queries of the errand that prepares them: the statement of each, nil for one of martlet's
+    /// own; how many are answered; and which failed.
+    package var statementSteps: [SQLStatement?] = []
+    package var statementStepsDone = 0
+    package var statementErrors: [(step: Int, error: ErrorResponse)] = []
     /// Prepared statements by index, and when each was last used.
     package var prepared: [Int: UInt64] = [:]
     package var useCount: UInt64 = 0
@@ -112,8 +123,12 @@ package final class ServerConnection {
 
     /// Nobody is owed anything and no transaction is open.
     package var isAtRest: Bool {
+        owesNothing && cancelsInFlight == 0
+    }
+
+    /// The same, but a cancel request may still be on its way to it.
+    package var owesNothing: Bool {
         replies.isEmpty && status == .idle && copy == .none && errand == .none
-            && cancelsInFlight == 0
     }
 
     /// The next answer is one that its client asked for.

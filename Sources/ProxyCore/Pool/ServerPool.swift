@@ -18,6 +18,8 @@ package final class ServerPool {
     /// After a failure no new connection is tried before this.
     package var retryAt: Instant?
     package var failures = 0
+    /// It had no servers and nobody waiting, and another one may have taken its place.
+    package var isRetired = false
     /// The ledger knows that somebody waits here.
     package var isAnnounced = false
 

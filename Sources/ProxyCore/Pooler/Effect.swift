@@ -94,6 +94,8 @@ package struct Relay: Equatable, Sendable {
 /// Slots for server connections and places for clients, counted exactly over all shards; the
 /// runtime's is thread-safe.
 package protocol ServerLedger: AnyObject, Sendable {
+    /// Whether there is another shard that could wait, or have something to give.
+    var isShared: Bool { get }
     /// Takes a slot, or says which limit is reached.
     func acquire(_ pool: PoolKey, _ limits: ServerLimits) -> SlotVerdict
     func release(_ pool: PoolKey)

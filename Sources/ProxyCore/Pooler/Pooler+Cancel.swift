@@ -45,6 +45,10 @@ extension Pooler {
         case .preparing:
             counters.cancels.count(.answered)
             client.isCancelRequested = true
+            // A statement that is prepared again may wait for a lock.
+            if let server = client.server, server.errand == .statements {
+                _ = deliverCancel(to: server)
+            }
         case .running:
             let isDelivered = client.server.map(deliverCancel(to:)) ?? false
             counters.cancels.count(isDelivered ? .delivered : .ignored)

@@ -23,11 +23,9 @@ extension Pooler {
         if !wasLoggingIn { effects.append(.log(.clientLeft(client.id, user: client.user))) }
         held.removeAll { $0 === client }
         if client.unit.phase == .waiting, let node = client.unit.node {
-            let key = PoolKey(node: node, database: client.database.name, user: client.user)
-            if let pool = pools[key] {
-                pool.remove(client)
-                announceWaiting(pool)
-            }
+            let pool = pool(on: node, for: client)
+            pool.remove(client)
+            announceWaiting(pool)
         }
         let unitIsOpen = client.unit.phase == .running && !client.unit.isComplete
         let effects = client.pendingEffects.union(client.unit.effects)
@@ -129,8 +127,7 @@ extension Pooler {
     func dequeue(_ client: ClientSession) {
         held.removeAll { $0 === client }
         guard let node = client.unit.node else { return }
-        let key = PoolKey(node: node, database: client.database.name, user: client.user)
-        guard let pool = pools[key] else { return }
+        let pool = pool(on: node, for: client)
         pool.remove(client)
         announceWaiting(pool)
     }

@@ -105,7 +105,7 @@ extension Pooler {
     private func transactionDestination(
         _ begin: ClientSession.DeferredBegin, of client: ClientSession, asked route: Route
     ) -> Destination {
-        if begin.isSerializable { return .primary }
+        if begin.isSerializable || begin.saysReadWrite { return .primary }
         if client.unit.containsTransactionControl { return .primary }
         if client.unit.destination == .primary { return .primary }
         let standard = client.settings["default_transaction_read_only"]
@@ -122,8 +122,7 @@ extension Pooler {
         client.unit.runsOnReplica = asReplica
         client.unit.isCounted = true
         loads.began(on: node, now: now)
-        let pool = self.pool(
-            PoolKey(node: node, database: client.database.name, user: client.user))
+        let pool = self.pool(on: node, for: client)
         while pool.waitingCount == 0, let server = pool.takeIdle() {
             if isUsable(server, for: client) {
                 return attach(server, to: client, now: now)
@@ -172,16 +171,27 @@ extension Pooler {
     /// Brings the server's session to where the client's is, then runs the unit.
     func prepare(_ client: ClientSession, on server: ServerConnection, now: Instant) {
         server.isSettled = false
-        if let replay = SettingsReplay.text(from: server.applied, to: client.settings) {
-            if server.status == .idle {
-                client.unit.phase = .preparing
-                server.run(.settings, replay)
-                sent(to: server)
-                return
-            }
-        } else {
-            server.applied = client.settings
+        let replay = SettingsReplay.text(from: server.applied, to: client.settings)
+        if replay == nil { server.applied = client.settings }
+        let text = [replay, mustForgetSequences(client) ? "DISCARD SEQUENCES" : nil]
+            .compactMap(\.self).joined(separator: ";")
+        guard server.status == .idle, !text.isEmpty else {
+            return settingsApplied(client, on: server, now: now)
         }
+        client.unit.phase = .preparing
+        server.run(.settings, text)
+        sent(to: server)
+    }
+
+    /// Whether the server remembers the values of whoever had it before, and the client asks for
+    /// its own. It has none outside the transaction of their nextval, and PostgreSQL tells it so.
+    private func mustForgetSequences(_ client: ClientSession) -> Bool {
+        client.unit.effects.contains(.sequenceState) && !client.keepsServer
+    }
+
+    /// The server has the session's settings.
+    func settingsApplied(_ client: ClientSession, on server: ServerConnection, now: Instant) {
+        if prepareStatements(client, on: server) { return }
         start(client, on: server, now: now)
     }
 
@@ -240,6 +250,10 @@ extension Pooler {
                 server.replies.append(OwedReply(kind, for: .nobody))
             }
         }
+        // Otherwise who executes an unnamed portal that it has not bound would come to the BEGIN.
+        if client.unit.bindsUnnamed || client.unread.byte(at: 0) == FrontendKind.query { return }
+        server.output.message(FrontendKind.close) { $0.append(terminated: "P") }
+        server.replies.append(OwedReply(.close, for: .nobody))
     }
 
     private func countAsRead(_ client: ClientSession, _ isRead: Bool, now: Instant) {

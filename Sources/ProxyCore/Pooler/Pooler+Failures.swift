@@ -102,6 +102,8 @@ extension Pooler {
         client.unit.repeated = client.unit.passedOn
         client.unit.avoided = node
         client.unit.provoked = nil
+        client.unit.bound = nil
+        client.unit.namesSinceForgotten = nil
         reroute(client, now: now)
     }
 
@@ -117,7 +119,7 @@ extension Pooler {
     /// The socket of a server is gone.
     func lost(_ server: ServerConnection, reason: String, now: Instant) {
         let client = server.client
-        let pool = pools[server.key]
+        let pool = server.pool
         server.phase = .closed
         server.client = nil
         pool?.total -= 1
@@ -131,6 +133,7 @@ extension Pooler {
         } else {
             openingFailed(server, reason, now: now)
         }
+        server.pool = nil
         if let client { serverLost(client, server, reason: reason, now: now) }
     }
 
@@ -138,7 +141,7 @@ extension Pooler {
         counters[node: server.key.node].connectErrors += 1
         loads.connectFailed(to: server.key.node, now: now)
         effects.append(.log(.serverFailed(server.key.node, reason: reason)))
-        guard let pool = pools[server.key] else { return }
+        guard let pool = server.pool else { return }
         pool.opening -= 1
         pool.openingFailed(now: now)
         rerouteWaiters(of: pool, now: now)
@@ -169,7 +172,7 @@ extension Pooler {
         effects.append(
             .log(.serverFailed(node, reason: "\(error.sqlState): \(error.message)")))
         counters[node: node].connectErrors += 1
-        let pool = pools[server.key]
+        let pool = server.pool
         close(server, .lost)
         if let client = server.client { return replicationRefused(client, error, now: now) }
         pool?.openingFailed(now: now)
@@ -325,9 +328,9 @@ extension Pooler {
             client.skipsUntilSync = true
         }
         finishUnit(client, now: now)
-        if let server = client.server, server.isAtRest, !client.keepsServer {
+        if let server = client.server, server.owesNothing, !client.keepsServer {
             detach(client, server)
-            release(server, now: now)
+            cleanUp(server, now: now)
         }
         advance(client, now: now)
         reconsiderReading(client)
@@ -403,6 +406,22 @@ extension ErrorResponse {
 
     static let noUnnamedStatement = ErrorResponse(
         .error, "26000", "unnamed prepared statement does not exist")
+
+    static func noStatement(_ name: RawSpan) -> ErrorResponse {
+        guard name.byteCount > 0 else { return .noUnnamedStatement }
+        let words = name.text(0..<name.byteCount)
+        return ErrorResponse(.error, "26000", "prepared statement \"\(words)\" does not exist")
+    }
+
+    static func noSavepoint(_ name: [UInt8]) -> ErrorResponse {
+        let words = String(decoding: name, as: UTF8.self)
+        return ErrorResponse(.error, "3B001", "savepoint \"\(words)\" does not exist")
+    }
+
+    static func noPortal(_ name: RawSpan) -> ErrorResponse {
+        let words = name.text(0..<name.byteCount)
+        return ErrorResponse(.error, "34000", "portal \"\(words)\" does not exist")
+    }
     static let abortedTransaction = ErrorResponse(
         .error, "25P02",
         "current transaction is aborted, commands ignored until end of transaction block")

@@ -130,7 +130,14 @@ extension Pooler {
             case FrontendKind.bind: try lookAtBind(client, body)
             case FrontendKind.describe, FrontendKind.close:
                 try lookAtTarget(client, header.kind, body)
-            case FrontendKind.execute: client.unit.executes = true
+            case FrontendKind.execute:
+                client.unit.executes = true
+                // The client may wait for the server to be ready for a COPY, which it says without
+                // being asked to by a Flush.
+                if client.unit.copiesIn {
+                    client.unit.gathered = end
+                    return .ready
+                }
             case FrontendKind.functionCall:
                 client.unit.addOpaque()
                 client.unit.executes = true
@@ -165,7 +172,13 @@ extension Pooler {
         if client.unit.gathered == 0 && statement.statementCount == 1
             && (statement.control != .none || statement.command != .none) {
             client.unit.single = UnitOfWork.SingleStatement(
-                text: text, control: statement.control, command: statement.command)
+                text: text, control: statement.control, command: statement.command,
+                classification: statement)
+            if case .execute(let name) = statement.command {
+                let bytes = client.unread.copy(text)
+                client.unit.executedName = String(
+                    decoding: SettingText.identifier(bytes.span, name), as: UTF8.self)
+            }
         }
         client.unit.add(statement, shape: shape)
         client.unit.executes = true
@@ -189,8 +202,9 @@ extension Pooler {
         let bytes = client.unread.extracting(body)
         let message = try Bind(bodyPrefix: bytes)
         client.unit.executes = true
+        if message.portal.isEmpty { client.unit.bindsUnnamed = true }
         add(statement: bytes.extracting(message.statement), to: client)
-        if !client.unit.effects.isDisjoint(with: .changesSettings) {
+        if !client.unit.effects.isDisjoint(with: .mayChangeSettings) {
             // `set_config($1, $2, false)`
             CustomNames.collect(from: bytes, into: &client.customNames)
         }
@@ -213,7 +227,7 @@ extension Pooler {
         // One that this unit defines has been added with its Parse.
         if client.unit.parsedNames.contains(hash) { return }
         guard let text = client.statements.find(name, hash: hash) else {
-            client.unit.usesStatement = true
+            addSQL(statement: name, to: client)
             return
         }
         if text.catalogueVersion != client.database.catalogueVersion {
@@ -223,6 +237,24 @@ extension Pooler {
             text.catalogueVersion = client.database.catalogueVersion
         }
         client.unit.add(text.classification, shape: text.shape)
+        // Its EXECUTE may mean another statement by now.
+        if text.classification.effects.contains(.sqlExecute),
+            text.meaning.sqlVersion != client.sqlVersion {
+            client.unit.destination = .primary
+        }
+    }
+
+    /// A statement that was prepared by SQL can be bound and described as well.
+    private func addSQL(statement name: RawSpan, to client: ClientSession) {
+        client.unit.usesStatement = true
+        guard !client.sqlStatements.isEmpty,
+            let prepared = client.sqlStatements[
+                String(decoding: name.copy(0..<name.byteCount), as: UTF8.self)]
+        else { return }
+        var needs = prepared.classification
+        needs.effects = prepared.effects.union(.sqlExecute)
+        needs.command = .none
+        client.unit.add(needs, shape: 0)
     }
 
     private func lookAtFlush(_ client: ClientSession) -> Gathered {
@@ -237,13 +269,14 @@ extension Pooler {
     func classify(
         _ text: RawSpan, for client: ClientSession
     ) -> (Classification, shape: UInt64) {
-        let statement = classifier.classify(
+        var statement = classifier.classify(
             text, catalogue: client.database.catalogue,
-            standardConformingStrings: client.reported["standard_conforming_strings"] != "off",
-            encodingIsSafe: ClientEncoding.isSafe(client.reported["client_encoding"]))
-        if !statement.effects.isDisjoint(with: .changesSettings) {
+            standardConformingStrings: client.reported.hasStandardStrings,
+            encodingIsSafe: client.reported.encodingIsSafe)
+        if !statement.effects.isDisjoint(with: .mayChangeSettings) {
             CustomNames.collect(from: text, into: &client.customNames)
         }
+        resolve(&statement, text, client)
         return (statement, classifier.shapeHash(text))
     }
 
@@ -298,17 +331,12 @@ extension Pooler {
 
     /// A message too long to be held: all that came before it must be with a server first.
     private func overflow(_ client: ClientSession, now: Instant) {
+        guard FrontendShape.mayBePassed(client.unread.byte(at: client.unit.gathered)) else {
+            return refuseLong(client, now: now)
+        }
         if client.unit.gathered == client.unit.sent && client.unit.phase == .running {
             if client.unit.gathered > 0 { dropGathered(client) }
             return passFront(client, now: now)
-        }
-        let kind = client.unread.byte(at: client.unit.gathered)
-        guard FrontendShape.mayBePassed(kind) else {
-            return fail(
-                client,
-                ErrorResponse(
-                    .error, "54000", "statement is too long to be prepared",
-                    hint: "See limits.statement."), now: now)
         }
         if client.unit.phase == .gathering {
             // The rest is not known, so it is all that it could be.
@@ -316,6 +344,25 @@ extension Pooler {
             client.unit.executes = true
         }
         dispatch(client, now: now)
+    }
+
+    /// A statement too long to be prepared is an error like a server's: it ends the transaction, and
+    /// what follows is skipped up to Sync.
+    private func refuseLong(_ client: ClientSession, now: Instant) {
+        let error = ErrorResponse(
+            .error, "54000", "statement is too long to be prepared",
+            hint: "See limits.statement.")
+        guard let server = client.server else { return fail(client, error, now: now) }
+        if client.unit.phase == .running {
+            translate(client, to: server, now: now)
+        } else {
+            client.unit.phase = .running
+            client.unit.startedAt = now
+        }
+        provoke(error, client, server)
+        sent(to: server)
+        dropGathered(client)
+        client.skipsUntilSync = true
     }
 
     /// The client broke the protocol: it is told, and that is the end.

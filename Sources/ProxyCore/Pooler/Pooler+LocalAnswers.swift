@@ -26,8 +26,15 @@ extension Pooler {
             command = single.command
         }
 
-        /// Whether it ends a transaction block without beginning the next.
-        var endsTransaction: Bool { control == .commit || control == .rollback }
+        /// Whether it ends a transaction block and begins the next.
+        var chains: Bool { control == .commitAndChain || control == .rollbackAndChain }
+        var commits: Bool { control == .commit || control == .commitAndChain }
+
+        /// Whether martlet can end the aborted transaction of a client by it. One whose
+        /// characteristics are not known cannot be followed by another one like it.
+        func endsTransaction(of client: ClientSession) -> Bool {
+            control == .commit || control == .rollback || chains && client.begun != nil
+        }
     }
 
     enum LocalOutcome {
@@ -167,15 +174,19 @@ extension Pooler {
         case .begin(let modes):
             client.deferredBegin = ClientSession.DeferredBegin(
                 statements: [statement.text], readOnly: modes.readOnly,
+                saysReadWrite: modes.readOnly == false,
                 isSerializable: modes.isolation == .serializable)
+            client.begun = client.deferredBegin
             client.status = .inTransaction
             return .completed(tag: modes.isStartTransaction ? "START TRANSACTION" : "BEGIN")
         case .setTransaction(let modes):
             client.deferredBegin?.statements.append(statement.text)
             if let readOnly = modes.readOnly { client.deferredBegin?.readOnly = readOnly }
+            if modes.readOnly == false { client.deferredBegin?.saysReadWrite = true }
             if let isolation = modes.isolation {
                 client.deferredBegin?.isSerializable = isolation == .serializable
             }
+            client.begun = client.deferredBegin
             return .completed(tag: "SET")
         default:
             client.deferredBegin = nil
@@ -202,15 +213,23 @@ extension Pooler {
         _ statement: LocalStatement?, _ client: ClientSession
     ) -> LocalOutcome {
         let isNews = client.aborted == .untold
-        guard let statement, statement.endsTransaction else {
+        guard let statement, statement.endsTransaction(of: client) else {
             client.aborted = .told
-            return .failed(isNews ? .transactionLost : .abortedTransaction)
+            if isNews { return .failed(.transactionLost) }
+            guard let statement, statement.control == .rollbackToSavepoint else {
+                return .failed(.abortedTransaction)
+            }
+            return .failed(.noSavepoint(SettingText.lastIdentifier(statement.text.span)))
         }
         client.aborted = .no
         client.status = .idle
         client.unit.wasRolledBack = true
-        return isNews && statement.control == .commit
-            ? .failed(.transactionLost) : .completed(tag: "ROLLBACK")
+        if isNews && statement.commits { return .failed(.transactionLost) }
+        if statement.chains {
+            client.deferredBegin = client.begun
+            client.status = .inTransaction
+        }
+        return .completed(tag: "ROLLBACK")
     }
 
     // MARK: The simple protocol
@@ -271,7 +290,7 @@ extension Pooler {
             parse += 1
             let name = body.copy(message.name)
             let hash = hashing(name)
-            if let error = refusalInAborted(text, client)
+            if let error = refusalInAborted(text, or: .abortedTransaction, client)
                 ?? definitionError(name, hash: hash, client) {
                 return error
             }
@@ -281,7 +300,7 @@ extension Pooler {
             guard let message = try? Bind(bodyPrefix: body) else { return nil }
             let name = body.extracting(message.statement)
             let text = client.statements.find(name, hash: hashing(name))
-            if let error = refusalInAborted(text, client) { return error }
+            if let error = refusalInAborted(text, or: .noStatement(name), client) { return error }
             client.localPortal = text
             client.output.message(BackendKind.bindComplete)
         case FrontendKind.describe:
@@ -289,10 +308,18 @@ extension Pooler {
             let name = body.extracting(target.name)
             let text =
                 target.isStatement
-                ? client.statements.find(name, hash: hashing(name)) : client.localPortal
-            if let error = refusalInAborted(text, client) { return error }
+                ? client.statements.find(name, hash: hashing(name))
+                : name.byteCount == 0 ? client.localPortal : nil
+            let missing = target.isStatement ? ErrorResponse.noStatement(name) : .noPortal(name)
+            if let error = refusalInAborted(text, or: missing, client) { return error }
             describe(text, isStatement: target.isStatement, client)
-        case FrontendKind.execute: return executeBound(client, now: now)
+        case FrontendKind.execute:
+            let name = body.extracting(0..<max(body.byteCount - 5, 0))
+            if name.byteCount > 0 || client.localPortal == nil,
+                let error = refusalInAborted(nil, or: .noPortal(name), client) {
+                return error
+            }
+            return executeBound(client, now: now)
         case FrontendKind.query, FrontendKind.functionCall:
             // Behind other messages, in a transaction that is lost.
             if case .failed(let error) = executeInAborted(nil, client) { return error }
@@ -310,12 +337,18 @@ extension Pooler {
         return nil
     }
 
+    /// What a message that names this text, or nothing that there is, meets in an aborted
+    /// transaction; nil where it may go on.
     private func refusalInAborted(
-        _ text: PreparedText?, _ client: ClientSession
+        _ text: PreparedText?, or missing: ErrorResponse, _ client: ClientSession
     ) -> ErrorResponse? {
         guard client.aborted != .no else { return nil }
+        // PostgreSQL looks for it before it looks at the transaction.
+        if text == nil && client.aborted == .told { return missing }
         let statement = text.map(LocalStatement.init)
-        if statement?.endsTransaction == true { return nil }
+        if statement?.endsTransaction(of: client) == true { return nil }
+        // It fails when it is executed.
+        if statement?.control == .rollbackToSavepoint, client.aborted == .told { return nil }
         if case .failed(let error) = executeInAborted(statement, client) { return error }
         return nil
     }

@@ -211,7 +211,7 @@ extension Pooler {
             values[name] = nil
         }
         client.ownAtStart = client.own
-        client.startup = ParameterSet(values)
+        client.startup = parameterSets.one(for: ParameterSet(values))
         client.settings = client.startup
         client.customNames = Set(values.keys.filter { $0.contains(".") })
     }

@@ -17,6 +17,9 @@ extension Pooler {
         var relay = Relay(count: 0)
         if server.partial.count > 0 {
             relay.count = complete(bytes, from: server, now: now)
+            // What was kept to be read whole need not be any more, its client having left: it has
+            // gone, and these bytes are the rest of it.
+            if relay.count == 0 { return self.relay(bytes, from: server, now: now) }
         } else {
             relay = scan(bytes, from: server, now: now)
         }

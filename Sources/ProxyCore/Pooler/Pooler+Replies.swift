@@ -75,13 +75,14 @@ extension Pooler {
 
     /// Whether a command tag may say that protocol-level statements are gone.
     func mayDeallocate(_ client: ClientSession) -> Bool {
-        !client.pendingEffects.isDisjoint(with: .statements)
+        !client.pendingEffects.isDisjoint(with: .mayDeallocate)
     }
 
     /// DEALLOCATE ALL and DISCARD ALL mean all statements that have a name, but those that come
     /// after them.
     private func deallocate(_ tag: RawSpan, _ client: ClientSession, _ server: ServerConnection) {
         let text = tag.text(0..<max(tag.byteCount - 1, 0))
+        completed(text, of: client)
         if text == "DEALLOCATE", !client.unit.deallocates.isEmpty {
             client.statements.remove(hash: client.unit.deallocates.removeFirst())
         }
@@ -102,9 +103,11 @@ extension Pooler {
         }
     }
 
-    /// Ends a COPY for which there is nobody any more.
-    func failCopy(_ server: ServerConnection, needsSync: Bool) {
-        server.output.message(FrontendKind.copyFail) { $0.append(terminated: "client left") }
+    /// Ends a COPY FROM STDIN for which there is nobody any more, or no time.
+    func failCopy(
+        _ server: ServerConnection, needsSync: Bool, reason: String = "client left"
+    ) {
+        server.output.message(FrontendKind.copyFail) { $0.append(terminated: reason) }
         server.copy = .none
         if needsSync { sync(server, for: .nobody) }
         sent(to: server)
@@ -155,16 +158,24 @@ extension Pooler {
     func resolveMade(_ server: ServerConnection, _ client: ClientSession) {
         while let first = server.replies.first, first.audience == .made {
             _ = server.replies.removeFirst()
-            let kind =
-                first.kind == .parse ? BackendKind.parseComplete : BackendKind.closeComplete
             if client.unit.isHoldingBack {
-                client.holdback.message(kind)
+                Self.make(first.kind, into: &client.holdback)
             } else {
-                client.output.message(kind)
+                Self.make(first.kind, into: &client.output)
                 markDirty(client)
             }
         }
         flushHeldBack(client, server)
+    }
+
+    private static func make(_ kind: OwedReply.Kind, into queue: inout ByteQueue) {
+        switch kind {
+        case .parse: queue.message(BackendKind.parseComplete)
+        case .describe:
+            queue.message(BackendKind.parameterDescription) { $0.append(int16: 0) }
+            queue.message(BackendKind.noData)
+        default: queue.message(BackendKind.closeComplete)
+        }
     }
 
     // MARK: Messages that act
@@ -213,7 +224,7 @@ extension Pooler {
         _ name: String, _ value: String, _ message: RawSpan, _ server: ServerConnection
     ) {
         let key = name.lowercased()
-        server.reported = server.reported.with(key, value)
+        server.reported = parameterSets.one(for: server.reported.with(key, value))
         if key == ReportedName.hotStandby {
             server.isInRecovery = value == "on"
             return
@@ -222,7 +233,7 @@ extension Pooler {
             return
         }
         // While settings are replayed the client is told once, of the outcome (`start`).
-        if server.errand == .settings { return }
+        if server.errand == .settings || server.errand == .statements { return }
         if client.reported[key] != value {
             if client.unit.isHoldingBack {
                 client.holdback.append(message)
@@ -244,6 +255,7 @@ extension Pooler {
         _ = server.replies.removeFirst()
         server.copy = .none
         guard let client = server.client, server.errand == .none else {
+            server.statementStepsDone += 1
             server.isSettled = server.replies.isEmpty
             return
         }
@@ -286,6 +298,9 @@ extension Pooler {
         server.copy = .none
         if server.errand != .none {
             server.errandError = error
+            if server.errand == .statements {
+                server.statementErrors.append((server.statementStepsDone, error))
+            }
             return
         }
         guard let client = server.client else {

@@ -12,6 +12,15 @@ extension Pooler {
         return pool
     }
 
+    /// The same by way of the client, which knows its pools: this is asked for each unit of work.
+    func pool(on node: NodeID, for client: ClientSession) -> ServerPool {
+        for pool in client.pools where pool.key.node == node && !pool.isRetired { return pool }
+        let pool = pool(PoolKey(node: node, database: client.database.name, user: client.user))
+        client.pools.removeAll { $0.key.node == node || $0.isRetired }
+        client.pools.append(pool)
+        return pool
+    }
+
     // MARK: Opening
 
     /// Opens connections for those who wait, as far as the limits allow.
@@ -49,6 +58,7 @@ extension Pooler {
     private func open(_ pool: ServerPool, _ node: Topology.Node, now: Instant) {
         let id = takeSlot()
         let server = ServerConnection(id: id, key: pool.key, bytes: bytes, now: now)
+        server.pool = pool
         slots[Int(id.slot)].occupant = .server(server)
         pool.opening += 1
         pool.total += 1
@@ -151,7 +161,7 @@ extension Pooler {
     }
 
     private func opened(_ server: ServerConnection, now: Instant) {
-        if let pool = pools[server.key] {
+        if let pool = server.pool {
             pool.opening -= 1
             pool.openingSucceeded()
         }
@@ -167,7 +177,7 @@ extension Pooler {
     /// A server at rest serves the next client, here or on the shard whose client waits longer.
     func release(_ server: ServerConnection, isNew: Bool = false, now: Instant) {
         guard server.phase == .leased, server.client == nil, server.isAtRest else { return }
-        guard let pool = pools[server.key] else { return close(server, .topology) }
+        guard let pool = server.pool else { return close(server, .topology) }
         if isTooOld(server, now: now) || isDraining && clientCount == 0 {
             return close(server, .lifetime)
         }
@@ -197,15 +207,16 @@ extension Pooler {
     ///
     /// It may be a standby's of before a promotion, or the node is not what it was taken for.
     private func replace(_ server: ServerConnection, isNew: Bool, now: Instant) {
+        guard let pool = server.pool else { return }
         close(server, .topology)
         effects.append(.doubt(server.key.node))
-        guard let pool = pools[server.key] else { return }
         if isNew { pool.openingFailed(now: now) }
         rerouteWaiters(of: pool, now: now)
     }
 
     /// Tells the other shards since when a client waits here.
     func announceWaiting(_ pool: ServerPool) {
+        guard ledger.isShared else { return }
         let since = pool.oldestWaiter?.unit.waitingSince
         guard since != nil || pool.isAnnounced else { return }
         pool.isAnnounced = since != nil
@@ -219,8 +230,9 @@ extension Pooler {
         guard case .server(let server) = occupant(id), server.phase == .idle, server.isAtRest else {
             return nil
         }
-        pools[server.key]?.removeIdle(server)
-        pools[server.key]?.total -= 1
+        server.pool?.removeIdle(server)
+        server.pool?.total -= 1
+        server.pool = nil
         freeSlot(id)
         return HandedServer(server)
     }
@@ -239,6 +251,7 @@ extension Pooler {
         server.isDirty = false
         slots[Int(id.slot)].occupant = .server(server)
         let pool = pool(server.key)
+        server.pool = pool
         pool.total += 1
         release(server, now: now)
         return id
@@ -250,17 +263,18 @@ extension Pooler {
         guard server.phase != .closed else { return }
         if server.hasOpened {
             counters[node: server.key.node].ends.count(cause)
-        } else if let pool = pools[server.key] {
+        } else if let pool = server.pool {
             pool.opening -= 1
         }
-        if server.phase == .idle { pools[server.key]?.removeIdle(server) }
+        if server.phase == .idle { server.pool?.removeIdle(server) }
         if server.phase == .leased && server.status == .idle && server.replies.isEmpty
             && server.replication == nil {
             server.output.message(FrontendKind.terminate)
             markDirty(server)
         }
         server.phase = .closed
-        pools[server.key]?.total -= 1
+        server.pool?.total -= 1
+        server.pool = nil
         ledger.release(server.key)
         effects.append(.close(server.id))
     }

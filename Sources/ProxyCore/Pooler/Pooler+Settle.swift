@@ -101,16 +101,18 @@ extension Pooler {
         if !client.pendingEffects.isDisjoint(with: StateInspection.unknowable) { return true }
         if client.pins.isEmpty { return false }
         return client.pendingSchemaChange || client.unit.containsTransactionControl
-            || !client.pendingEffects.isDisjoint(with: .movesCursors)
+            || !client.pendingEffects.isDisjoint(with: .mayChangeCursors)
     }
 
     private func inspect(_ client: ClientSession, _ server: ServerConnection) {
         client.unit.phase = .inspecting
         client.unit.awaitsInspection = false
-        server.run(
-            .inspection,
-            StateInspection.query(
-                effects: client.pendingEffects, pins: client.pins, custom: client.customNames))
+        let query = StateInspection.query(
+            effects: client.pendingEffects, pins: client.pins, custom: client.customNames)
+        // A standby runs nothing in the mode that the session may just have chosen.
+        let mode =
+            server.isInRecovery == true ? "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;" : ""
+        server.run(.inspection, mode + query)
         sent(to: server)
     }
 
@@ -143,17 +145,21 @@ extension Pooler {
         _ findings: StateInspection.Findings, _ client: ClientSession, _ server: ServerConnection,
         now: Instant
     ) {
-        let found = ParameterSet(findings.settings)
+        let found = parameterSets.one(for: ParameterSet(findings.settings))
         server.applied = found
         var wanted = findings.settings
         adoptOwn(from: &wanted, client, now: now)
         for entry in client.startup.entries where isReset(entry.name, to: wanted, client) {
             wanted[entry.name] = entry.value
         }
-        let settings = ParameterSet(wanted)
+        let settings = parameterSets.one(for: ParameterSet(wanted))
         client.settings = settings.isSame(as: found) ? found : settings
         if client.settings.isSame(as: found) { server.applied = client.settings }
-        pin(client, findings.pins)
+        var pins = findings.pins
+        if let found = findings.statements, !adopt(statements: found, client, server) {
+            pins.insert(.preparedStatement)
+        }
+        pin(client, pins)
         guard let prepared = findings.prepared else { return }
         // A stand-in that was not deallocated (`Pooler+Translate`).
         if prepared.contains(where: { !$0.isEmpty && !$0.hasPrefix("martlet_") }) {
@@ -196,6 +202,7 @@ extension Pooler {
         case .none: break
         case .recoveryCheck: recoveryChecked(server, now: now)
         case .settings: settingsReplayed(server, now: now)
+        case .statements: statementsPrepared(server, now: now)
         case .inspection:
             if let client = server.client {
                 inspected(client, on: server, now: now)
@@ -207,6 +214,7 @@ extension Pooler {
             if errand == .discard {
                 server.applied = .empty
                 server.prepared.removeAll()
+                server.sqlStatements = .empty
                 server.mustDiscard = false
             }
             cleanUp(server, now: now)
@@ -226,7 +234,9 @@ extension Pooler {
             reportDifferences(to: client, from: server)
             return answered(client, on: server, now: now)
         }
-        guard let error = server.errandError else { return start(client, on: server, now: now) }
+        guard let error = server.errandError else {
+            return settingsApplied(client, on: server, now: now)
+        }
         // Nothing of the unit was sent. What the server has now is what it had, because the
         // replay is one transaction.
         if client.unit.isLogin {

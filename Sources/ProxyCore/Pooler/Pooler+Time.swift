@@ -92,7 +92,9 @@ extension Pooler {
             guard isTooOld || isUnused else { continue }
             close(server, isTooOld ? .lifetime : .idleTimeout)
         }
-        if pool.total == 0 && pool.waitingCount == 0 { pools[pool.key] = nil }
+        guard pool.total == 0 && pool.waitingCount == 0 else { return }
+        pool.isRetired = true
+        pools[pool.key] = nil
     }
 
     private func expire(_ client: ClientSession, now: Instant) {
@@ -159,7 +161,13 @@ extension Pooler {
         of client: ClientSession, _ subject: UnitOfWork.Overdue.Subject, now: Instant
     ) {
         if let last = client.unit.overdue?.cancelledAt, now - last < Self.cancelInterval { return }
-        guard let server = client.server, deliverCancel(to: server) else { return }
+        guard let server = client.server else { return }
+        if server.copy == .incoming && client.passing == 0 {
+            // A server that waits for the rows of a COPY does not heed cancel requests.
+            failCopy(server, needsSync: false, reason: "\(subject.rawValue) timeout")
+        } else if !deliverCancel(to: server) {
+            return
+        }
         if client.unit.overdue == nil && subject == .query { counters.errors.count(.queryTimeout) }
         client.unit.overdue = UnitOfWork.Overdue(subject: subject, cancelledAt: now)
     }

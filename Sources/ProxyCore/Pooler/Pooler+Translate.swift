@@ -7,6 +7,7 @@ internal import StatementClassifier
 extension Pooler {
     /// Sends what was gathered. A unit that may have to run again keeps its messages.
     func translate(_ client: ClientSession, to server: ServerConnection, now: Instant) {
+        notePrepare(client)
         var offset = client.unit.sent
         var parse = client.unit.sentParses
         while let message = client.nextGathered(&offset) {
@@ -15,7 +16,8 @@ extension Pooler {
         client.unit.sent = offset
         client.unit.sentParses = parse
         if !client.unit.isRerunnable { dropSent(client) }
-        if !client.unit.isComplete, client.inbound.count > client.unit.gathered,
+        if !client.unit.isComplete, !client.unit.copiesIn,
+            client.inbound.count > client.unit.gathered,
             FrontendShape.isCopy(client.unread.byte(at: client.unit.gathered)) {
             // Data that waits for the COPY to start, if one does.
             server.output.message(FrontendKind.flush)
@@ -70,6 +72,7 @@ extension Pooler {
                 server.output.message(FrontendKind.flush)
             }
         default:
+            if message.kind == FrontendKind.execute { noteExecute(client) }
             if message.kind == FrontendKind.query {
                 standIn(message.body, client, server)
                 forgetUnnamed(client)
@@ -79,6 +82,22 @@ extension Pooler {
                 server.replies.append(OwedReply(kind, for: .client))
             }
         }
+    }
+
+    /// DISCARD ALL and DEALLOCATE ALL in the middle of a pipeline: what had a name before has none
+    /// behind it. Where they fail all that is behind them is skipped.
+    private func noteExecute(_ client: ClientSession) {
+        switch client.unit.bound?.classification.command {
+        case .discardAll, .deallocateAll: client.unit.namesSinceForgotten = [unnamed]
+        default: break
+        }
+    }
+
+    /// What a name stands for where the unit has come to.
+    private func statement(_ name: RawSpan, of client: ClientSession) -> PreparedText? {
+        let hash = hashing(name)
+        if client.unit.namesSinceForgotten?.contains(hash) == false { return nil }
+        return client.statements.find(name, hash: hash)
     }
 
     private static func reply(to kind: UInt8) -> OwedReply.Kind? {
@@ -109,6 +128,7 @@ extension Pooler {
         if let error { return provoke(error, client, server) }
         client.unit.redefined.append(client.statements.definition(hash: hash))
         client.statements.define(name, hash: hash, text)
+        client.unit.namesSinceForgotten?.insert(hash)
         var reply = OwedReply(.parse, for: .client)
         reply.nameHash = hash
         if use(text, on: server) {
@@ -146,7 +166,7 @@ extension Pooler {
     func definitionError(
         _ name: [UInt8], hash: UInt64, _ client: ClientSession
     ) -> ErrorResponse? {
-        if !name.isEmpty, client.statements.find(name.rawSpan, hash: hash) != nil {
+        if !name.isEmpty, statement(name.rawSpan, of: client) != nil {
             return ErrorResponse(
                 .error, "42P05",
                 "prepared statement \"\(String(decoding: name, as: UTF8.self))\" already exists")
@@ -227,7 +247,8 @@ extension Pooler {
         client.localPortal = nil
         let bytes = client.unread.extracting(body)
         let statement = bytes.extracting(message.statement)
-        let text = client.statements.find(statement, hash: hashing(statement))
+        let text = self.statement(statement, of: client)
+        if message.portal.isEmpty { client.unit.bound = text }
         if text == nil && message.statement.isEmpty { return provoke(.noUnnamedStatement, client, server) }
         if let text { ensure(text, on: server, client) }
         let rest = bytes.extracting(message.statement.upperBound + 1..<bytes.byteCount)
@@ -257,7 +278,12 @@ extension Pooler {
         guard let target = try? Target(body: bytes) else { return }
         if target.isStatement {
             let name = bytes.extracting(target.name)
-            if let text = client.statements.find(name, hash: hashing(name)) {
+            if let text = statement(name, of: client) {
+                if server.prepared[text.index] == nil, isRefused(text, by: server),
+                    text.classification.returnsNothing {
+                    // PostgreSQL describes it to the end of the transaction, but would not parse it.
+                    return server.replies.append(OwedReply(.describe, for: .made))
+                }
                 ensure(text, on: server, client)
                 Target.write(
                     FrontendKind.describe, statement: text.canonicalName, to: &server.output)
@@ -315,13 +341,17 @@ extension Pooler {
     /// Remembers what the unit may do to the session until the transaction is over.
     private func notePending(_ client: ClientSession) {
         guard client.unit.executes else { return }
+        if client.unit.containsTransactionControl { client.begun = nil }
         client.pendingEffects.formUnion(client.unit.effects)
+        if client.unit.effects.contains(.sqlExecute) {
+            client.pendingEffects.formUnion(client.sqlStatements.effects)
+        }
         client.hasTouchedData = client.hasTouchedData || client.unit.touchesData
         client.pendingResets = max(client.pendingResets, client.unit.resets)
         client.pendingSchemaChange = client.pendingSchemaChange || client.unit.changesSchema
         // Once more when the transaction is over: until then other sessions see what was.
         if client.unit.changesSchema { client.database.schemaVersion += 1 }
-        if !client.unit.effects.isDisjoint(with: .makesTemporary) {
+        if !client.unit.effects.isDisjoint(with: .mayChangeTemporary) {
             temporaryVersion += 1
             client.temporaryVersion = temporaryVersion
         }

@@ -60,6 +60,7 @@ package final class Pooler {
     /// When a password last did not fit: the secret is read again before it is used again.
     var mismatches: [String: Instant] = [:]
     var profiles: [LoginProfile.Key: LoginProfile] = [:]
+    var parameterSets = ParameterSets()
     var loads = NodeLoads()
     var refusedShapes = RefusedShapes()
     /// Clients whose unit has no node to go to.
@@ -76,6 +77,8 @@ package final class Pooler {
     var catalogueVersion = 0
     /// Counts what touched the temporary objects of any session.
     var temporaryVersion = 0
+    /// Counts what sessions prepared by SQL.
+    var statementVersion = 0
 
     package init(
         shard: ShardID, of shardCount: Int = 1, policy: ProxyPolicy, rules: LoginRules, topology: Topology,

@@ -24,6 +24,8 @@ package final class ClientSession {
         /// The client's BEGIN and SET TRANSACTION statements, in order.
         package var statements: [[UInt8]]
         package var readOnly: Bool?
+        /// READ WRITE was said, which a standby takes from nobody, whatever is said after it.
+        package var saysReadWrite: Bool
         package var isSerializable: Bool
     }
 
@@ -60,6 +62,8 @@ package final class ClientSession {
     package var user = ""
     package var database: DatabaseState
     package var poolPolicy = PoolPolicy()
+    /// Those that its servers came from, one a node.
+    package var pools: [ServerPool] = []
     package var limits = ClientPolicy()
     /// What it counts for; given back when it leaves.
     package var places: [ClientGroup] = []
@@ -83,6 +87,14 @@ package final class ClientSession {
     package var ownAtBegin: OwnSettings?
     package var customNames: Set<String> = []
     package var statements = ClientStatements()
+    /// What it has prepared by SQL.
+    package var sqlStatements = SQLStatements.empty
+    /// Unique over the sessions of the shard and what they prepared by SQL; 0 without any.
+    package var sqlVersion = 0
+    /// What the unit will have prepared once it is answered.
+    package var preparing: SQLStatement?
+    /// What was prepared since the session's state was last read.
+    package var prepared: [SQLStatement] = []
     /// Unique over the sessions of the shard; 0 without temporary objects.
     package var temporaryVersion = 0
     package var pins: Set<Pin> = []
@@ -103,6 +115,8 @@ package final class ClientSession {
     package var server: ServerConnection?
     package var unit = UnitOfWork()
     package var deferredBegin: DeferredBegin?
+    /// How its transaction began, as far as martlet began it and nothing can have changed that.
+    package var begun: DeferredBegin?
     /// What the unnamed portal runs, where martlet will execute it.
     package var localPortal: PreparedText?
     /// Effects of the open transaction so far.
@@ -182,7 +196,8 @@ package final class ClientSession {
         meaning.catalogueVersion = database.catalogueVersion
         meaning.schemaVersion = database.schemaVersion
         meaning.temporaryVersion = temporaryVersion
-        meaning.lookup = settings.lookup
+        meaning.reading = settings.reading
+        meaning.sqlVersion = sqlVersion
         return meaning
     }
 

@@ -6,7 +6,7 @@
 /// is one comparison of addresses, the steady state. Equal sets in two objects are found equal by
 /// content, once, and then become one object again.
 package final class ParameterSet: Sendable {
-    package struct Entry: Equatable, Sendable {
+    package struct Entry: Hashable, Sendable {
         /// Lower case: names of settings are not case-sensitive.
         package let name: String
         package let value: String
@@ -18,28 +18,49 @@ package final class ParameterSet: Sendable {
     package let entries: [Entry]
     /// Transactions are serializable unless they say otherwise, which no standby can do.
     package let isSerializable: Bool
-    private let fingerprint: Int
-    /// Of the settings by which names are looked up (`$user` is the role).
-    package let lookup: Int
+    /// As far as it says: a backslash in a plain string constant is no escape.
+    package let hasStandardStrings: Bool
+    /// As far as it says: no byte of a character looks like another one.
+    package let encodingIsSafe: Bool
+    fileprivate let fingerprint: Int
+    /// Of the settings by which a statement is read when it is parsed: how names are looked up
+    /// (`$user` is the role), which characters its bytes are, what a constant means. 0 is the
+    /// server's own.
+    package let reading: Int
 
     package init(_ values: [String: String]) {
         entries = values.sorted { $0.key < $1.key }.map { Entry(name: $0.key, value: $0.value) }
         isSerializable = values["default_transaction_isolation"] == "serializable"
+        hasStandardStrings = values["standard_conforming_strings"] != "off"
+        encodingIsSafe = ClientEncoding.isSafe(values["client_encoding"])
         var hasher = Hasher()
         for entry in entries {
             hasher.combine(entry.name)
             hasher.combine(entry.value)
         }
         fingerprint = hasher.finalize()
-        if values["search_path"] == nil && values["role"] == nil {
-            lookup = 0
-        } else {
-            var hasher = Hasher()
-            hasher.combine(values["search_path"])
-            hasher.combine(values["role"])
-            lookup = hasher.finalize()
-        }
+        reading = Self.reading(entries)
     }
+
+    /// Of all but those that certainly do not matter to it: a new version may have others.
+    private static func reading(_ entries: [Entry]) -> Int {
+        var hasher = Hasher()
+        var isStandard = true
+        for entry in entries where !entry.name.contains(".") && !indifferent.contains(entry.name) {
+            isStandard = false
+            hasher.combine(entry)
+        }
+        return isStandard ? 0 : hasher.finalize()
+    }
+
+    /// Settings by which no statement is read otherwise; those that drivers and poolers set.
+    private static let indifferent: Set<String> = [
+        "application_name", "bytea_output", "client_min_messages", "default_transaction_deferrable",
+        "default_transaction_isolation", "default_transaction_read_only", "extra_float_digits",
+        "idle_in_transaction_session_timeout", "idle_session_timeout", "jit", "lock_timeout",
+        "maintenance_work_mem", "plan_cache_mode", "statement_timeout", "synchronous_commit",
+        "transaction_timeout", "work_mem",
+    ]
 
     package subscript(name: String) -> String? { entries.first { $0.name == name }?.value }
 
@@ -57,6 +78,24 @@ package final class ParameterSet: Sendable {
         var values = dictionary
         values[name] = value
         return ParameterSet(values)
+    }
+}
+
+/// One object for all sets of a shard that say the same, so that they are found equal by address.
+package struct ParameterSets {
+    /// So many different ones are not expected; beyond them it begins anew.
+    private static let limit = 1024
+
+    private var known: [Int: ParameterSet] = [:]
+
+    package init() {}
+
+    /// The one that says the same.
+    package mutating func one(for set: ParameterSet) -> ParameterSet {
+        if let same = known[set.fingerprint], same.isSame(as: set) { return same }
+        if known.count >= Self.limit { known.removeAll() }
+        known[set.fingerprint] = set
+        return set
     }
 }
 
@@ -92,8 +131,9 @@ package enum SettingsReplay {
         return statements.joined(separator: ";")
     }
 
+    // The value is not asked back: the encoding that was just set may not have its characters.
     private static func assignment(_ name: String, _ value: String) -> String {
-        "SELECT pg_catalog.set_config(\(anyEncoding(name)),\(anyEncoding(value)),false)"
+        "SELECT pg_catalog.set_config(\(anyEncoding(name)),\(anyEncoding(value)),false) IS NULL"
     }
 
     /// An expression for a text that means the same in every client encoding.

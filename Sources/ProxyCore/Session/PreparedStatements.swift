@@ -50,8 +50,10 @@ package struct StatementMeaning: Equatable {
     package var schemaVersion = 0
     /// Counts what made or dropped temporary objects of a session that has some, or might.
     package var temporaryVersion = 0
-    /// Of the settings that names are looked up by.
-    package var lookup = 0
+    /// Of the settings by which it is read (`ParameterSet.reading`).
+    package var reading = 0
+    /// Which statements an EXECUTE in it may mean.
+    package var sqlVersion = 0
 
     package init() {}
 
@@ -60,7 +62,8 @@ package struct StatementMeaning: Equatable {
         hasher.combine(catalogueVersion)
         hasher.combine(schemaVersion)
         hasher.combine(temporaryVersion)
-        hasher.combine(lookup)
+        hasher.combine(reading)
+        hasher.combine(sqlVersion)
         return UInt64(truncatingIfNeeded: hasher.finalize())
     }
 }

@@ -15,6 +15,8 @@ package enum StateInspection {
         package var pins: Set<Pin> = []
         /// The protocol-level statements that the server still has; nil where it was not asked.
         package var prepared: Set<String>?
+        /// Names and texts of those prepared by SQL; nil where it was not asked.
+        package var statements: [String: String]?
     }
 
     /// - Parameters:
@@ -44,7 +46,14 @@ package enum StateInspection {
         for (pin, condition) in conditions where concerns(pin, effects, pins) {
             parts.append("SELECT 'p',\(SettingsReplay.literal(pin.rawValue)),'' WHERE \(condition)")
         }
-        if !effects.isDisjoint(with: .statements.union(.opaque)) {
+        let mayPrepare = !effects.isDisjoint(with: [.sqlPrepare, .discard, .opaque])
+        if mayPrepare || pins.contains(.preparedStatement) {
+            parts.append("SELECT 'q','',''")
+            parts.append(
+                "SELECT 'q',\(value("name")),\(value("statement")) "
+                    + "FROM pg_catalog.pg_prepared_statements WHERE from_sql")
+        }
+        if mayPrepare {
             parts.append("SELECT 'n','',''")
             parts.append(
                 "SELECT 'n',name,'' FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql")
@@ -96,10 +105,6 @@ package enum StateInspection {
         ),
         (.listen, "EXISTS(SELECT FROM pg_catalog.pg_listening_channels())"),
         (
-            .preparedStatement,
-            "EXISTS(SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)"
-        ),
-        (
             .sessionAuthorization,
             """
             session_user<>(SELECT usename FROM pg_catalog.pg_stat_get_activity(\
@@ -119,9 +124,8 @@ package enum StateInspection {
         case .holdCursor: return effects.contains(.holdCursor)
         case .advisoryLock: return effects.contains(.advisoryLock)
         case .listen: return effects.contains(.listen)
-        case .preparedStatement: return effects.contains(.sqlPrepare)
         case .sessionAuthorization: return effects.contains(.role)
-        case .opaque, .replication: return false
+        case .preparedStatement, .opaque, .replication: return false
         }
     }
 
@@ -135,6 +139,10 @@ package enum StateInspection {
                 guard let text = unescaped(value) else { return nil }
                 findings.settings[name.lowercased()] = text
             case "n": findings.prepared = (findings.prepared ?? []).union([name])
+            case "q":
+                guard let name = unescaped(name), let text = unescaped(value) else { return nil }
+                if findings.statements == nil { findings.statements = [:] }
+                if !name.isEmpty { findings.statements?[name] = text }
             case "p":
                 guard let pin = Pin(rawValue: name) else { return nil }
                 findings.pins.insert(pin)

@@ -42,6 +42,14 @@ package struct UnitOfWork {
     package var wasRolledBack = false
     /// Anything but Parse, Describe and Close of statements was asked.
     package var executes = false
+    /// A COPY FROM STDIN is among its statements.
+    package var copiesIn = false
+    /// It binds the unnamed portal.
+    package var bindsUnnamed = false
+    /// What the unnamed portal was last bound to, as far as the unit has been sent.
+    package var bound: PreparedText?
+    /// The hashes of the names given since it gave up all statements, if it did.
+    package var namesSinceForgotten: Set<UInt64>?
     /// Its last message (Sync, Query, FunctionCall) has been seen.
     package var isComplete = false
     /// It ends in a Flush and executes nothing: martlet puts a Sync in the Flush's place.
@@ -60,6 +68,8 @@ package struct UnitOfWork {
     package var deallocates: [UInt64] = []
     /// One simple query of exactly one statement, which martlet may answer itself.
     package var single: SingleStatement?
+    /// The name that its one statement, an EXECUTE, executes.
+    package var executedName: String?
 
     /// How far its messages have been sent to the server, and how many of `parses` with them.
     package var sent = 0
@@ -124,6 +134,7 @@ package struct UnitOfWork {
         package var text: Range<Int>
         package var control: TransactionControl
         package var command: Command
+        package var classification: Classification
     }
 
     /// The next unit begins; arrays keep their room.
@@ -158,6 +169,7 @@ package struct UnitOfWork {
         case .reset: resets = max(resets, .one)
         case .resetAll: resets = max(resets, .all)
         case .discardAll: resets = .session
+        case .copyFromStdin: copiesIn = true
         default: break
         }
         hint = hint ?? statement.hint

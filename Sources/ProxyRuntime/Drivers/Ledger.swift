@@ -40,6 +40,8 @@ package final class Ledger: ServerLedger {
         var now: Int { value.load(ordering: .sequentiallyConsistent) }
     }
 
+    package var isShared: Bool { waitingOfShard.count > 1 }
+
     package init(shards: Int) { waitingOfShard = (0..<shards).map { _ in Count() } }
 
     // MARK: Servers

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import DequeModule
 package import Dispatch
 package import Logging
 package import ProxyCore
@@ -20,8 +21,9 @@ package final class SecretStore: @unchecked Sendable {
 
     /// Roles remembered, existing or not.
     package static let capacity = 4096
-    /// Roles that are being asked for at a time.
-    package static let questionLimit = 128
+    /// Roles that are being asked for at a time, and those that may wait for their turn.
+    private static let askedAtOnce = 128
+    package static let questionLimit = 4096
     /// A role that was not there is asked for again after this time at the latest.
     private static let absenceLifetime = Instant.Span.seconds(5)
     private static let staleLifetime = Instant.Span.seconds(300)
@@ -56,6 +58,9 @@ package final class SecretStore: @unchecked Sendable {
     private var source: (id: NodeID, connection: ControlConnection, way: Way)?
     private var entries: [String: Entry] = [:]
     private var questions: [String: [Waiter]] = [:]
+    /// How many of these have been asked, and the others, in the order in which they came.
+    private var asked = 0
+    private var unasked: Deque<String> = []
     private var hasComplained = false
 
     /// `lookupFunction`: `schema.name`, takes a role's name and returns its secret and the end of
@@ -79,7 +84,12 @@ package final class SecretStore: @unchecked Sendable {
     package func lookUp(
         _ user: String, newerThan: Instant = Instant(0), _ completion: @escaping Completion
     ) {
-        queue.async { self.find(user, newerThan, completion) }
+        queue.async {
+            // Nothing older than the lifetime, counted from now and not from when it is found out.
+            let now = self.clock().nanoseconds
+            let oldest = Instant(now - min(self.lifetime.nanoseconds, now))
+            self.find(user, max(newerThan, oldest), completion)
+        }
     }
 
     package func topologyChanged(_ topology: Topology) {
@@ -104,9 +114,6 @@ package final class SecretStore: @unchecked Sendable {
 
     private func find(_ user: String, _ newerThan: Instant, _ completion: @escaping Completion) {
         let now = clock()
-        // Nothing older than the lifetime, wherever it comes from.
-        let oldest = Instant(now.nanoseconds - min(lifetime.nanoseconds, now.nanoseconds))
-        let newerThan = max(newerThan, oldest)
         if let entry = entries[user], entry.fetchedAt >= newerThan, isFresh(entry, now) {
             entries[user]?.usedAt = now
             return completion(entry.answer)
@@ -120,6 +127,13 @@ package final class SecretStore: @unchecked Sendable {
             return completion(.unavailable("too many roles are being looked up"))
         }
         questions[user] = [waiter]
+        unasked.append(user)
+        askNext()
+    }
+
+    private func askNext() {
+        guard asked < Self.askedAtOnce, let user = unasked.popFirst() else { return }
+        asked += 1
         ask(user)
     }
 
@@ -175,6 +189,9 @@ package final class SecretStore: @unchecked Sendable {
     }
 
     private func answer(_ user: String, _ result: Result<ControlAnswer, ControlFault>) {
+        asked -= 1
+        // Not from here: where nobody can be asked, each question ends before it has begun.
+        queue.async { [weak self] in self?.askNext() }
         let waiting = questions.removeValue(forKey: user) ?? []
         let lookup: SecretLookup
         switch result {
@@ -289,7 +306,7 @@ package final class SecretStore: @unchecked Sendable {
 
     /// Counted from the question, not from the answer, it is never too late.
     private static func end(of seconds: String, askedAt: Instant) -> Instant {
-        // What cannot be read is over; what is too long to count is over after everybody.
+        // What cannot be read is over; thirty years are for ever.
         guard let seconds = Double(seconds), seconds > 0 else { return Instant(0) }
         return askedAt + .milliseconds(UInt64(min(seconds, 1e9) * 1000))
     }

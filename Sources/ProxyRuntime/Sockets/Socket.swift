@@ -90,11 +90,11 @@ package struct Socket: Sendable {
         let tcp = Int32(IPPROTO_TCP)
         set(tcp, TCP_NODELAY, 1)
         set(SOL_SOCKET, SO_KEEPALIVE, 1)
-        set(tcp, TCP_KEEPIDLE, Int32(clamping: policy.keepaliveIdle.nanoseconds / 1_000_000_000))
-        set(tcp, TCP_KEEPINTVL, Int32(clamping: policy.keepaliveInterval.nanoseconds / 1_000_000_000))
+        set(tcp, TCP_KEEPIDLE, Int32(clamping: policy.keepaliveIdle.milliseconds / 1000))
+        set(tcp, TCP_KEEPINTVL, Int32(clamping: policy.keepaliveInterval.milliseconds / 1000))
         set(tcp, TCP_KEEPCNT, Int32(clamping: policy.keepaliveCount))
         if policy.userTimeout > .zero {
-            set(tcp, TCP_USER_TIMEOUT, Int32(clamping: policy.userTimeout.nanoseconds / 1_000_000))
+            set(tcp, TCP_USER_TIMEOUT, Int32(clamping: policy.userTimeout.milliseconds))
         }
     }
 

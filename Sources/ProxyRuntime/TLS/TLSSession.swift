@@ -134,7 +134,8 @@ package final class TLSSession {
     package func sendUnsent(to socket: Socket) -> SendResult? {
         guard unsent.isEmpty else {
             if records.hasOutput { unsent += records.takeOutput(after: 0) }
-            let result = unsafe socket.send(unsent.span.bytes)
+            let bytes = unsent
+            let result = unsafe socket.send(bytes.span.bytes)
             guard case .sent(let count, _) = result else { return result }
             unsent.removeFirst(count)
             return unsent.isEmpty ? nil : .sent(0, full: true)

@@ -64,7 +64,7 @@ READS = [
     "SELECT pg_listening_channels() ORDER BY 1",
     "SHOW transaction_isolation", "SHOW transaction_read_only",
     "SELECT current_setting('transaction_isolation')",
-    "EXECUTE p", "EXECUTE q(3)",
+    "EXECUTE p", "EXECUTE q(3)", "EXECUTE d", "EXECUTE w", "EXPLAIN (COSTS OFF) EXECUTE q(4)",
 ]
 
 # For what goes by a name: they can always be prepared.
@@ -81,6 +81,9 @@ OBJECTS = [
     "CREATE TEMP TABLE mine (n) ON COMMIT DROP AS SELECT 8", "DISCARD TEMP",
     "CREATE TEMP VIEW place AS SELECT 'temporary' AS name",
     "PREPARE p AS SELECT current_setting('work_mem')", "PREPARE q(int) AS SELECT $1 + 1",
+    "PREPARE d AS SELECT '01/02/2020'::date + 1, 'a'::text", "PREPARE w AS SELECT name FROM place",
+    "PREPARE p AS SELECT set_config('work_mem', '9MB', false)", "DEALLOCATE d", "DEALLOCATE w",
+    "PREPARE q AS SELECT '\\x41'; PREPARE p AS SELECT 2",
     "DEALLOCATE p", "DEALLOCATE q", "DEALLOCATE ALL",
     "DECLARE c CURSOR FOR SELECT generate_series(1, 5)",
     "DECLARE h CURSOR WITH HOLD FOR SELECT generate_series(1, 5)",

@@ -74,6 +74,7 @@ import Testing
         #expect(try server.received(final: answer) == .rejected)
     }
 
+    // Edge cases: 15
     @Test func `a server with another salt or other iterations is told apart unanswered`() throws {
         for other in [
             ScramKeys(password: Array("pencil".utf8), salt: [9, 9], iterations: 4096),
@@ -119,6 +120,7 @@ import Testing
         #expect(firstFault { _ in "e=other-error" } == .refusedByServer("other-error"))
     }
 
+    // Edge cases: 14
     @Test func `no server makes us work without end`() throws {
         var client = client(.password([1]))
         let nonce = String(decoding: client.start().dropFirst("n,,n=,r=".count), as: UTF8.self)
@@ -144,6 +146,7 @@ import Testing
         }
     }
 
+    // Edge cases: 14
     @Test func `any challenge is survived`() throws {
         var random = SeededBytes(seed: 4)
         for _ in 0..<2_000 {

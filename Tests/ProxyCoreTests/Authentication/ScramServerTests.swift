@@ -97,6 +97,7 @@ import Testing
         }
     }
 
+    // Edge cases: 13
     @Test(arguments: [
         "", "c=biws", "c=biws,r=other,p=AAAA", "r=abc,p=AAAA",
         clientFinal.replacing("c=biws", with: "c=eSws"), clientFinal + "=",
@@ -125,6 +126,7 @@ import Testing
         }
     }
 
+    // Edge cases: 13
     @Test func `a client that was not told of channel binding reveals the downgrade`() throws {
         let server = try server(channelBinding: [1, 2, 3])
         #expect(fault(of: server, first: "y,,n=,r=abc") == .downgraded)
@@ -139,6 +141,7 @@ import Testing
         #expect(fault(of: server, first: "p=tls-server-end-point,,n=,r=abc") == nil)
     }
 
+    // Edge cases: 14
     @Test func `any message is survived`() throws {
         var random = SeededBytes(seed: 3)
         let genuine = try server()

@@ -135,6 +135,7 @@ private let offer = Array("SCRAM-SHA-256\0\0".utf8)
         }
     }
 
+    // Edge cases: 17
     @Test func `a password leaves in clear text only where nobody can read it`() throws {
         var attempt = Attempt(.password(Array("pw".utf8)))
         #expect(attempt.fault(3) == .clearTextRefused)

@@ -18,6 +18,7 @@ struct CancelTests {
         return key
     }
 
+    // Edge cases: 3
     @Test(arguments: [(0, 4), (1, 4), (2, 32), (9999, 32)])
     func `keys are as long as the protocol version has them`(minor: Int, count: Int) {
         let world = World()
@@ -30,6 +31,7 @@ struct CancelTests {
         #expect(Set(key.dropFirst(4)).count > 2)
     }
 
+    // Edge cases: 49
     @Test(arguments: [0, 2])
     func `only the whole key cancels`(minor: Int) throws {
         let world = World()
@@ -71,6 +73,7 @@ struct CancelTests {
         #expect(here.asked.count == 1)
     }
 
+    // Edge cases: 48
     @Test func `a key leads to known peers only, and to few`() {
         let world = World()
         world.pooler.peers = Peers(found: Set(peers)) { $0 == peers[0] }
@@ -94,5 +97,22 @@ struct CancelTests {
         world.connect().send(bytes: request([0, 0, 0, 9, 1, 2, 3, 4]))
         world.run()
         #expect(world.asked.isEmpty)
+    }
+
+    // Edge cases: 47
+    @Test func `a cancel request never hits what martlet itself asks of a server`() {
+        let world = World(.test(poolSize: 1))
+        #expect(world.client().ask("INSERT INTO t VALUES (0)").kinds == "CZ")
+        let client = world.client()
+        #expect(client.ask("SET application_name = 'x'").errors.isEmpty)
+        let server = world["a1"]
+        // It is given the settings of the session before the statement.
+        server.isDelayed = true
+        client.send(.query("INSERT INTO t VALUES (1)"))
+        world.requestCancel(of: client)
+        #expect(world.cancels.isEmpty)
+        server.isDelayed = false
+        #expect(client.messages().errors == ["57014"])
+        #expect(world.nodes[0].journal == ["INSERT INTO t VALUES (0)"])
     }
 }

@@ -8,6 +8,7 @@ import Testing
 struct ClientEncryptionTests {
     /// Nothing is ever full here.
     private final class Ledger: ServerLedger {
+        let isShared = false
         func acquire(_ pool: PoolKey, _ limits: ServerLimits) -> SlotVerdict { .granted }
         func release(_ pool: PoolKey) {}
         func setWaiting(_ pool: PoolKey, shard: ShardID, since: Instant?) {}
@@ -71,6 +72,7 @@ struct ClientEncryptionTests {
         }
     }
 
+    // Edge cases: 1
     @Test func `what comes behind a request before its answer is refused`() {
         let pooler = pooler(.allow)
         let id = pooler.accepted(peer: "p", listener: nil, now: start)
@@ -91,6 +93,7 @@ struct ClientEncryptionTests {
         #expect(effects(pooler).isEmpty)
     }
 
+    // Edge cases: 4
     @Test(arguments: [true, false])
     func `direct TLS needs ALPN, and TLS by request does not`(isDirect: Bool) {
         let pooler = pooler(.require)

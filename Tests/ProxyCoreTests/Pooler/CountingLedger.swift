@@ -6,6 +6,7 @@ import ProxyCore
 ///
 // One test's world owns it and is confined to that test.
 final class CountingLedger: ServerLedger, @unchecked Sendable {
+    let isShared = true
     private(set) var servers: [PoolKey: Int] = [:]
     private(set) var clients: [ClientGroup: Int] = [:]
     /// The most that one node had.

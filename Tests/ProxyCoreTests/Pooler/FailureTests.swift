@@ -37,6 +37,34 @@ struct FailureTests {
         #expect(world.nodes[0].journal.count == 2)
     }
 
+    @Test(arguments: ["ROLLBACK AND CHAIN", "COMMIT AND CHAIN"])
+    func `a transaction that failed before any server knew of it is followed by one like it`(
+        end: String
+    ) {
+        let client = world.client()
+        #expect(client.ask("BEGIN ISOLATION LEVEL SERIALIZABLE").kinds == "CZ")
+        #expect(client.ask(.describe(statement: "none"), .sync).errors == ["26000"])
+        #expect(client.ask("SELECT 1").errors == ["25P02"])
+        let answer = client.ask(Message.extended(end) + [.sync])
+        #expect(answer.kinds == "12nCZ")
+        #expect(answer.last == .ready("T"))
+        #expect(client.ask("INSERT INTO t VALUES (1)").kinds == "CZ")
+        #expect(client.ask("COMMIT").last == .ready())
+        #expect(world["a1"].heard.contains { $0.strings().contains("BEGIN ISOLATION LEVEL SERIALIZABLE") })
+    }
+
+    @Test func `in a transaction that no server has, what is not there is looked for first`() {
+        let client = world.client()
+        #expect(client.ask("BEGIN").kinds == "CZ")
+        #expect(client.ask(.parse("SELECT 1", as: "s"), .sync).kinds == "1Z")
+        #expect(client.ask(.describe(statement: "none"), .sync).errors == ["26000"])
+        #expect(client.ask(.bind("none"), .sync).errors == ["26000"])
+        #expect(client.ask(.execute(), .sync).errors == ["34000"])
+        #expect(client.ask(.bind("s"), .sync).errors == ["25P02"])
+        #expect(client.ask("ROLLBACK TO SAVEPOINT a;").errors == ["3B001"])
+        #expect(client.ask("ROLLBACK").kinds == "CZ")
+    }
+
     @Test func `what a replica does not know yet is asked of the primary`() {
         let world = World()
         let client = world.client()
@@ -69,6 +97,18 @@ struct FailureTests {
         #expect(server.node.journal.count == 3)
     }
 
+    // Edge cases: 38
+    @Test func `an error without a code is passed on as it is`() {
+        let client = world.client()
+        let server = world.firstServer
+        server.isMute = true
+        for body in [[0], Message.text("SERROR", "Mno code") + [0]] as [[UInt8]] {
+            client.send(.query("SELECT 1"))
+            server.say(Message("E", body), .ready())
+            #expect(client.messages() == [Message("E", body), .ready()])
+        }
+    }
+
     @Test func `a server that says something unasked while it is idle serves nobody any more`() {
         let client = world.client()
         let server = world.firstServer
@@ -79,6 +119,7 @@ struct FailureTests {
         #expect(!server.heard.contains(.query("SELECT 1")))
     }
 
+    // Edge cases: 95
     @Test(arguments: [1, 20])
     func `a write does not take a standby for the primary, and waits for who is`(size: Int) {
         let world = World(.test(poolSize: size))

@@ -43,6 +43,7 @@ struct LeavingTests {
         #expect(server.node.journal == ["INSERT INTO t VALUES (0)"])
     }
 
+    // Edge cases: 44
     @Test func `a COPY whose client leaves is failed`() {
         let server = openPrimary()
         for messages in [
@@ -110,6 +111,7 @@ struct LeavingTests {
         #expect(server.node.journal == ["INSERT INTO t VALUES (0)"])
     }
 
+    // Edge cases: 46
     @Test func `a server is not used again while a cancel request is on its way to it`() {
         let server = openPrimary()
         let client = world.client()
@@ -150,5 +152,23 @@ struct LeavingTests {
             #expect(server.map(world.isOpen) == false)
             world.deliverCancels()
         }
+    }
+
+    @Test func `half a message that was kept for one who leaves is followed by its rest`() {
+        let world = World(.test(poolSize: 1))
+        let client = world.client()
+        let server = world.firstServer
+        server.isMute = true
+        client.send(.query("SELECT 1"))
+        // Kept until it is whole, because the read may yet run elsewhere.
+        let answer = [Message.columns(["value"]), .row(["1"]), .complete("SELECT 1"), .ready()]
+        server.output += answer.bytes.prefix(9)
+        world.run()
+        client.leave()
+        server.output += answer.bytes.dropFirst(9)
+        world.run()
+        #expect(world.isOpen(server))
+        server.isMute = false
+        #expect(world.client().ask("SELECT 2").rows == ["2"])
     }
 }

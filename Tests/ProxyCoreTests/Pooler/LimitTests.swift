@@ -140,6 +140,7 @@ struct LimitTests {
 
     // MARK: Times of work
 
+    // Edge cases: 106
     @Test(arguments: [false, true])
     func `a query that takes too long is cancelled on its server`(isExtended: Bool) {
         let world = world { $0.clients.queryTimeout = .seconds(3) }
@@ -155,6 +156,19 @@ struct LimitTests {
         #expect(answer.words == ["canceling statement due to query timeout"])
         #expect(!client.hasEnded)
         #expect(client.ask("SELECT 1").kinds == "TDCZ")
+    }
+
+    @Test func `a COPY whose rows do not come in time fails, and what comes later is dropped`() {
+        let world = world { $0.clients.queryTimeout = .seconds(3) }
+        let client = world.client()
+        client.send(.query("COPY t FROM STDIN"), .copyData("1\n"))
+        world.pass(.seconds(3))
+        let answer = client.messages()
+        #expect(answer.errors == ["57014"])
+        #expect(answer.words == ["canceling statement due to query timeout"])
+        client.send(.copyData("2\n"), .copyDone)
+        #expect(client.ask("SELECT 1").kinds == "TDCZ")
+        #expect(world.cancels.isEmpty && world.nodes[0].journal.isEmpty)
     }
 
     @Test func `each query has its time, and waiting is not in it`() {
@@ -213,6 +227,7 @@ struct LimitTests {
         #expect(client.hasEnded)
     }
 
+    // Edge cases: 106
     @Test func `a COMMIT is left to end, and a statement alone is no transaction block`() {
         let world = world { $0.clients.transactionTimeout = .seconds(3) }
         let client = world.client()

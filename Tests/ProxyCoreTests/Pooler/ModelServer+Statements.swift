@@ -50,7 +50,10 @@ extension ModelServer {
             return .done(columns: [name], rows: [[settings[name] ?? ""]], tag: "SHOW")
         case "SET": return set(text)
         case "RESET": return reset(String(text.dropFirst(6)))
+        case "DEALLOCATE" where !text.hasSuffix("ALL"): return deallocate(text)
         case "DISCARD", "DEALLOCATE": return discard(text)
+        case "PREPARE": return prepare(text)
+        case "EXECUTE": return execute(text)
         case "COPY" where text.hasSuffix("FROM STDIN"):
             return isReadOnly ? refuse("COPY FROM") : .copyIn
         case "COPY": return .copyOut(["1", "2"])
@@ -117,11 +120,50 @@ extension ModelServer {
         return .done(columns: ["value"], rows: rows, tag: "SELECT \(rows.count)")
     }
 
+    // MARK: PREPARE in SQL
+
+    private func prepare(_ text: String) -> Outcome {
+        let name = String(text.split(separator: " ")[1])
+        if sqlPrepared[name] != nil {
+            return .failed("42P05", "prepared statement \"\(name)\" already exists")
+        }
+        let inner = Self.inner(text)
+        if inner.contains("new_table") && node.isStandby || inner.contains(node.goneTable) {
+            return .failed("42P01", "relation does not exist")
+        }
+        sqlPrepared[name] = text
+        return .done(columns: nil, rows: [], tag: "PREPARE")
+    }
+
+    private static func inner(_ text: String) -> String {
+        text.firstRange(of: " AS ").map { String(text[$0.upperBound...]) } ?? text
+    }
+
+    private func execute(_ text: String) -> Outcome {
+        let name = String(Self.withoutComment(text).dropFirst(8).prefix { $0 != "(" })
+        guard let prepared = sqlPrepared[name] else {
+            return .failed("26000", "prepared statement \"\(name)\" does not exist")
+        }
+        return outcome(of: Self.inner(prepared))
+    }
+
+    private func deallocate(_ text: String) -> Outcome {
+        let name = String(text.dropFirst(11)).replacing("\"", with: "")
+        guard sqlPrepared.removeValue(forKey: name) != nil
+            || prepared.removeValue(forKey: name) != nil
+        else { return .failed("26000", "prepared statement \"\(name)\" does not exist") }
+        return .done(columns: nil, rows: [], tag: "DEALLOCATE")
+    }
+
     private func inspection(_ text: String) -> Outcome {
         var rows = settings.sorted { $0.key < $1.key }.map { ["s", $0.key, $0.value] }
         if text.contains("NOT from_sql") {
             rows.append(["n", "", ""])
             rows += prepared.keys.filter { !$0.isEmpty }.sorted().map { ["n", $0, ""] }
+        }
+        if text.contains("'q'") {
+            rows.append(["q", "", ""])
+            rows += sqlPrepared.sorted { $0.key < $1.key }.map { ["q", $0.key, $0.value] }
         }
         if hasTemporaryTable && text.contains("pg_my_temp_schema") {
             rows.append(["p", "temporary objects", ""])
@@ -171,14 +213,8 @@ extension ModelServer {
 
     private func discard(_ text: String) -> Outcome {
         if text == "DISCARD ALL" { restore([:]) }
-        if text == "DISCARD ALL" || text == "DEALLOCATE ALL" {
-            prepared.removeAll()
-            return .done(columns: nil, rows: [], tag: text)
-        }
-        let name = String(text.dropFirst("DEALLOCATE ".count))
-        guard prepared.removeValue(forKey: name) != nil else {
-            return .failed("26000", "prepared statement \"\(name)\" does not exist")
-        }
-        return .done(columns: nil, rows: [], tag: "DEALLOCATE")
+        prepared.removeAll()
+        sqlPrepared.removeAll()
+        return .done(columns: nil, rows: [], tag: text)
     }
 }

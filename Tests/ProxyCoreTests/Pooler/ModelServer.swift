@@ -36,6 +36,8 @@ final class ModelServer {
     /// The settings at the beginning of the transaction.
     var settingsBefore: [String: String]?
     var prepared: [String: String] = [:]
+    /// By PREPARE: the whole text of each.
+    var sqlPrepared: [String: String] = [:]
     /// Names of statements whose result has had other columns since they were parsed.
     var stale: Set<String> = []
     private var portals: [String: (text: String, sent: Int)] = [:]
@@ -140,7 +142,11 @@ final class ModelServer {
         case "E": execute(message)
         case "C":
             let name = message.strings(skipping: 1)[0]
-            if message.body.first == UInt8(ascii: "S") { prepared[name] = nil }
+            if message.body.first == UInt8(ascii: "S") {
+                prepared[name] = nil
+            } else {
+                portals[name] = nil
+            }
             say(.closeComplete)
         case "S":
             skipsUntilSync = false
@@ -353,6 +359,8 @@ final class ModelNode {
     var isStandby: Bool
     var journal: [String] = []
     var refusesBegin = false
+    /// No statement that names this can be prepared.
+    var goneTable = "gone table"
     /// Whoever logs in gets this instead.
     var refusal: Message?
 

@@ -80,4 +80,41 @@ struct PassingTests {
         #expect(client.messages().kinds == "12CZ")
         #expect(world.nodes[0].journal == ["INSERT INTO t VALUES ($1)"])
     }
+
+    /// A world that prepares no statement of more than 3,000 bytes, and one that is too long.
+    private func strictWorld() -> (World, Message) {
+        var policy = ProxyPolicy.test(poolSize: 1)
+        policy.limits.statement = 3_000
+        policy.limits.heldMessages = 1_000
+        // In pieces, because what has arrived as a whole takes no more memory by being looked at.
+        let world = World(policy, chunking: Chunking(.single))
+        return (world, .parse("SELECT \(String(repeating: "x", count: 4_000))"))
+    }
+
+    // Edge cases: 37
+    @Test func `a statement too long to be prepared, behind a Flush, fails where it stands`() {
+        let (world, long) = strictWorld()
+        let client = world.client()
+        #expect(client.ask("INSERT INTO t VALUES (0)").kinds == "CZ")
+        let write = Message.extended("INSERT INTO t VALUES (1)")
+        client.send(write + [.flush, .describe(portal: ""), long, .bind(), .execute()])
+        client.send([.sync] + write + [.sync])
+        let answer = client.messages()
+        #expect(answer.kinds == "12nCnEZ12nCZ")
+        #expect(answer.errors == ["54000"])
+        // What came before it was of the same implicit transaction.
+        #expect(world.nodes[0].journal == ["INSERT INTO t VALUES (0)", "INSERT INTO t VALUES (1)"])
+    }
+
+    @Test func `a statement too long to be prepared ends the transaction that it is in`() {
+        let (world, long) = strictWorld()
+        let client = world.client()
+        client.send(.query("BEGIN"), .query("INSERT INTO t VALUES (1)"))
+        #expect(client.messages().kinds == "CZCZ")
+        client.send(long, .bind(), .execute(), .sync, .query("SELECT 1"), .query("COMMIT"))
+        let answer = client.messages()
+        #expect(answer.errors == ["54000", "25P02"])
+        #expect(answer.last == .ready())
+        #expect(world.nodes[0].journal.isEmpty)
+    }
 }

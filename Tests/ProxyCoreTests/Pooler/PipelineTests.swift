@@ -18,6 +18,7 @@ struct PipelineTests {
         #expect(client.ask(Message.extended("SELECT mine") + [.sync]).rows == ["mine"])
     }
 
+    // Edge cases: 35
     @Test func `messages between an error and its Sync are skipped, however they arrive`() {
         let client = world.client()
         client.send(Message.extended("SELECT 1/0") + [.flush])
@@ -30,6 +31,49 @@ struct PipelineTests {
         #expect(client.ask(.sync).kinds == "Z")
         #expect(world.nodes[0].journal.isEmpty)
         #expect(client.ask("SELECT mine").rows == ["mine"])
+    }
+
+    @Test func `an unnamed portal that nobody has bound is none, behind a BEGIN as well`() {
+        let client = world.client()
+        _ = client.ask("BEGIN")
+        #expect(client.ask(.execute(), .sync).errors == ["34000"])
+        #expect(client.ask("ROLLBACK").kinds == "CZ")
+        _ = client.ask("BEGIN")
+        #expect(client.ask(Message.extended("SELECT mine") + [.sync]).rows == ["mine"])
+    }
+
+    @Test func `an error about a statement that its own pipeline gave up names it as it is called`() {
+        let client = world.client()
+        _ = client.ask(.parse("SELECT 1", as: "mine"), .sync)
+        let answer = client.ask(Message.extended("DISCARD ALL") + [.bind("mine"), .sync])
+        #expect(answer.kinds == "12nCEZ")
+        #expect(answer.last { $0.kind == "E" }?.fields["M"] ==
+            "prepared statement \"mine\" does not exist")
+        _ = client.ask(.parse("SELECT 1", as: "mine"), .sync)
+        let again = client.ask(
+            Message.extended("DEALLOCATE ALL") + [
+                .parse("SELECT 3", as: "mine"), .bind("mine"), .execute(), .sync,
+            ])
+        #expect(again.rows == ["3"])
+        #expect(client.ask("SELECT 2").rows == ["2"])
+    }
+
+    @Test func `a statement is described in a failed transaction, wherever it was prepared`() {
+        let client = world.client()
+        _ = client.ask("BEGIN")
+        _ = client.ask(.parse("BEGIN", as: "s"), .sync)
+        #expect(client.ask("SELECT 1/0").errors == ["22012"])
+        #expect(client.ask(.describe(statement: "s"), .sync).kinds == "tnZ")
+        #expect(client.ask("ROLLBACK").kinds == "CZ")
+        #expect(client.ask("SELECT 2").rows == ["2"])
+    }
+
+    @Test func `who waits for the server to be ready for a COPY need not ask for it`() {
+        let client = world.client()
+        client.send(Message.extended("COPY t FROM STDIN"))
+        #expect(client.messages().kinds == "12nG")
+        #expect(client.ask(.copyData("1\n"), .copyDone, .sync).kinds == "CZ")
+        #expect(client.ask("SELECT 2").rows == ["2"])
     }
 
     @Test func `a Sync that comes while its unit waits for a server is sent after it`() {

@@ -71,6 +71,7 @@ struct PoolTests {
         #expect(primaries(world).filter(world.isOpen).count <= 4)
     }
 
+    // Edge cases: 106
     @Test func `who waits for too long is told so, and may try again`() {
         let world = World(.test(poolSize: 1))
         let holder = busy(1, in: world)[0]
@@ -86,6 +87,7 @@ struct PoolTests {
         #expect(world.nodes[0].journal == ["INSERT INTO t VALUES (2)"])
     }
 
+    // Edge cases: 29
     @Test func `a server goes back only when nothing is owed`() {
         let world = World(.test(poolSize: 1))
         let client = world.client()

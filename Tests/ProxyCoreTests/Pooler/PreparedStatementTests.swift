@@ -56,6 +56,7 @@ struct PreparedStatementTests {
         #expect(client.ask("ROLLBACK").kinds == "CZ")
     }
 
+    // Edge cases: 36
     @Test func `what the server skips after an error changes no names`() {
         let world = World()
         let client = world.client()
@@ -80,6 +81,7 @@ struct PreparedStatementTests {
         #expect(client.ask(.parse("INSERT 1", as: "t"), .sync).kinds == "1Z")
     }
 
+    // Edge cases: 20
     @Test func `the error of a pipeline is that of its first wrong message`() {
         let world = World()
         let client = world.client()
@@ -98,6 +100,7 @@ struct PreparedStatementTests {
         #expect(world.servers.contains { $0.status == "T" })
     }
 
+    // Edge cases: 71
     @Test func `DEALLOCATE of a protocol-level statement frees the client's name`() {
         let world = World()
         let client = world.client()
@@ -154,6 +157,18 @@ struct PreparedStatementTests {
         #expect(parses(world["a1"]) == 2)
     }
 
+    @Test(arguments: [
+        ("search_path", true), ("client_encoding", true), ("datestyle", true), ("new_setting", true),
+        ("application_name", false), ("work_mem", false), ("my.setting", false),
+    ])
+    func `a text means another thing where it is read otherwise`(setting: String, matters: Bool) {
+        let parts = ["one", "two", "one"].map { ParameterSet([setting: $0]).reading }
+        #expect(parts[0] == parts[2])
+        #expect((parts[0] != parts[1]) == matters)
+        #expect((parts[0] != ParameterSet.empty.reading) == matters)
+    }
+
+    // Edge cases: 19
     @Test func `a text means another thing where names are looked up elsewhere`() {
         let world = World(.test(poolSize: 1))
         let text = Message.extended("INSERT INTO t VALUES (1)") + [.sync]
@@ -165,6 +180,7 @@ struct PreparedStatementTests {
         }
     }
 
+    // Edge cases: 23
     @Test func `a text that others made a server analyse too early is run again, unseen`() {
         let world = World()
         let client = world.client()

@@ -16,12 +16,18 @@ extension Scenario {
             client.send(
                 .query("COPY t FROM STDIN"), .copyData("1\n"), .copyDone, .query("SELECT 1"))
         },
-        Scenario(name: "copy-in-extended") { world in
+        Scenario(name: "copy-in-extended", isTimed: true) { world in
             let client = world.client()
             client.send(Message.extended("COPY t FROM STDIN") + [.sync])
             client.send(.copyData("1\n"), .copyDone, .sync)
             client.send(
                 Message.extended("COPY t FROM STDIN") + [.copyData("1\n"), .copyDone, .sync])
+        },
+        Scenario(name: "copy-in-extended-without-a-flush", isTimed: true) { world in
+            let client = world.client()
+            client.send(Message.extended("COPY t FROM STDIN"))
+            client.send(.copyData("1\n"), .copyDone, .sync)
+            client.send(.query("SELECT 1"))
         },
         Scenario(name: "copy-in-fails", isTimed: true) { world in
             let client = world.client()

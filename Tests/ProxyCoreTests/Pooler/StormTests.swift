@@ -58,8 +58,8 @@ private struct Storm {
         case failovers
     }
 
-    /// What a client may hear of a server that was lost.
-    private static let losses: Set = ["08006", "08007", "40001", "25P02", "57P01"]
+    /// What a client may hear of a server that was lost; the last where its Parse was refused.
+    private static let losses: Set = ["08006", "08007", "40001", "25P02", "57P01", "26000"]
 
     private let seed: UInt64
     private let weather: Weather

@@ -109,6 +109,7 @@ import Testing
         #expect(readers(session, topology) == [0, 2])
     }
 
+    // Edge cases: 104
     @Test func `a new timeline clears the floor and asks the new primary`() {
         var session = SessionPosition()
         session.wrote(acknowledgedAt: Instant(10))

@@ -50,6 +50,7 @@ import Testing
         #expect(script.readable == ["c"])
     }
 
+    // Edge cases: 101
     @Test func `a replica that lost its upstream gets no reads while there is one`() {
         var script = ClusterScript.healthy()
         script.run(milliseconds: 6000)
@@ -141,6 +142,7 @@ import Testing
         #expect(script.node("b")?.lagTime == .seconds(4))
     }
 
+    // Edge cases: 101
     @Test func `a replica whose server is silent has no known lag`() {
         var script = ClusterScript.healthy()
         script["b"].failure = .timeout

@@ -36,6 +36,7 @@ import Testing
         #expect((script.primaryName == "a") == writable)
     }
 
+    // Edge cases: 95
     @Test func `two primaries on one timeline are none`() {
         var script = ClusterScript([.primary("a"), .primary("b")])
         script.run(milliseconds: 500)
@@ -154,6 +155,7 @@ import Testing
         script.run(milliseconds: 5000) { #expect($0.primaryName == "a") }
     }
 
+    // Edge cases: 95
     @Test func `a server in recovery is no primary whatever Patroni said before`() {
         var script = ClusterScript.healthy()
         script.run(milliseconds: 300)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import ProxyCore
 import Testing
 @testable import ProxyRuntime
 
@@ -60,6 +61,36 @@ struct SocketTests {
         #expect(throws: SocketError.system("connect", ECONNREFUSED)) {
             try Peer(connectingTo: address)
         }
+    }
+
+    // Edge cases: 113
+    @Test func `a socket is watched as the policy says`() throws {
+        let listener = try Socket.listening(on: loopback())
+        defer { listener.close() }
+        let address = try #require(SocketAddress.local(of: listener.descriptor))
+        var policy = TCPPolicy()
+        for (userTimeout, expected) in [(Instant.Span.zero, Int32(0)), (.milliseconds(1500), 1500)] {
+            policy.keepaliveIdle = .seconds(7)
+            policy.keepaliveInterval = .seconds(3)
+            policy.keepaliveCount = 2
+            policy.userTimeout = userTimeout
+            let socket = try Socket.connecting(to: address, policy)
+            defer { socket.close() }
+            let tcp = Int32(IPPROTO_TCP)
+            #expect(option(SOL_SOCKET, SO_KEEPALIVE, of: socket) == 1)
+            #expect(option(tcp, TCP_NODELAY, of: socket) == 1)
+            #expect(option(tcp, TCP_KEEPIDLE, of: socket) == 7)
+            #expect(option(tcp, TCP_KEEPINTVL, of: socket) == 3)
+            #expect(option(tcp, TCP_KEEPCNT, of: socket) == 2)
+            #expect(option(tcp, TCP_USER_TIMEOUT, of: socket) == expected)
+        }
+    }
+
+    private func option(_ level: Int32, _ name: Int32, of socket: Socket) -> Int32 {
+        var value: Int32 = -1
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        _ = unsafe getsockopt(socket.descriptor, level, name, &value, &size)
+        return value
     }
 
     private func loopback() throws -> SocketAddress {

@@ -170,6 +170,7 @@ struct TLSSessionTests {
         #expect(got == text)
     }
 
+    // Edge cases: 113
     @Test func `the end of the stream is told by close_notify`() throws {
         let (a, b) = try established()
         _ = a.send([1, 2, 3])
