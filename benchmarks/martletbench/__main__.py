@@ -44,7 +44,7 @@ class Run:
         self.seconds = 3 if self.is_full else 1.2
         self.peers = chosen.peers or (list(PEERS) if self.is_full else list(QUICK_PEERS))
         self.directory = Path(directory)
-        self.results, self.busy, self.notes = {}, [], []
+        self.results, self.busy = {}, {}
         self.configurations, self.versions, self.failures = {}, {}, []
         self.machine = {}
 
@@ -69,7 +69,8 @@ class Run:
         """Adds the samples of a workload."""
         samples, busy = found
         self.results[name] = samples
-        self.busy += busy
+        if busy:
+            self.busy[name] = busy
 
     def attempt(self, name, work):
         """One thing that cannot be measured does not end the rest; the report says so."""

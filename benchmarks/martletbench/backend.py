@@ -49,6 +49,12 @@ class BenchCluster(Cluster):
         node["tags"] = self.tags.get(self.names[index], {})
         return node
 
+    def stop(self):
+        """Ends the peers of a run that was killed, too."""
+        for file in (self.directory / "pids").glob("peer-*.pid"):
+            self.process(file.stem).stop(seconds=10)
+        super().stop()
+
     def tag(self, name, tags):
         """Changes one node's Patroni tags."""
         self.tags[name] = tags

@@ -70,7 +70,7 @@ class MartletProxy:
         """What it says of itself."""
         done = subprocess.run([self.martlet.binary, "--version"], capture_output=True, text=True,
                               check=False)
-        return f"martlet {done.stdout.strip()}"
+        return done.stdout.strip()
 
     def configuration(self):
         """The file, for the report; without what a reader has no use for."""
@@ -116,6 +116,8 @@ class Peer:
     def start(self):
         """Writes the configuration, starts it and waits until it accepts connections."""
         self.process.stop(seconds=10)
+        if answers(self.port):
+            raise Failure(f"port {self.port} is in use; somebody else would be measured")
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
         values = self.values()

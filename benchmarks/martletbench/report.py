@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 
 from . import plots
-from .rounds import median, ratio
+from .rounds import QUIET, median, ratio
 from .targets import TARGETS
 from .workloads import CLIENTS, MODES, WORKLOADS
 
@@ -105,10 +105,11 @@ def markdown(run, pictures):
     """RESULTS.md."""
     parts = [HEADER, "## Machine and versions\n"]
     parts.append(table(("", ""), [*run.machine.items(), *(
-        ("proxy", version) for version in run.versions.values())]))
-    busy = max(run.busy, default=0)
-    parts.append(f"{run.rounds} rounds; the run took {run.minutes:.0f} minutes. Before a round at"
-                 f" most {busy:.0%} of the machine was at work for others.\n")
+        ("proxy", version) for version in dict.fromkeys(run.versions.values()))]))
+    busy = {name: max(shares) for name, shares in run.busy.items() if max(shares) > QUIET}
+    loud = ", ".join(f"{name} ({share:.0%})" for name, share in busy.items()) or "none"
+    parts.append(f"{run.rounds} rounds; the run took {run.minutes:.0f} minutes. Workloads before"
+                 f" a round of which others used the machine, and how much of it: {loud}.\n")
     parts.append("PgDog and pg_doorman are not here: neither Debian nor PyPI has them, and the"
                  " run builds nothing of strangers.\n")
     parts += ["## Targets\n", table(("measure", "target", "measured", ""),
