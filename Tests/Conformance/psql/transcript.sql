@@ -8,13 +8,6 @@
 \pset pager off
 \set ECHO queries
 
-\echo == tables
-CREATE TABLE item (id serial PRIMARY KEY, name text NOT NULL UNIQUE, price numeric);
-INSERT INTO item (name, price) SELECT 'name ' || n, n FROM generate_series(1, 100) n;
-SELECT count(*), sum(price) FROM item;
-INSERT INTO item (name) VALUES ('one more') RETURNING id, name \; SELECT count(*) FROM item;
-\echo :ROW_COUNT :SQLSTATE :ERROR
-
 \echo == read only
 BEGIN READ ONLY;
 SELECT '@replica ' || inet_server_port() AS where \gset
@@ -22,6 +15,13 @@ SELECT '@replica ' || inet_server_port() AS where \gset
 INSERT INTO refused VALUES ('x');
 \echo :LAST_ERROR_SQLSTATE
 ROLLBACK;
+
+\echo == tables
+CREATE TABLE item (id serial PRIMARY KEY, name text NOT NULL UNIQUE, price numeric);
+INSERT INTO item (name, price) SELECT 'name ' || n, n FROM generate_series(1, 100) n;
+SELECT count(*), sum(price) FROM item;
+INSERT INTO item (name) VALUES ('one more') RETURNING id, name \; SELECT count(*) FROM item;
+\echo :ROW_COUNT :SQLSTATE :ERROR
 
 \echo == describe
 \d item
