@@ -17,6 +17,8 @@ package struct OwedReply: Equatable, Sendable {
         case made
         /// Sent so that it must fail; the client gets `provoked` instead of the server's words.
         case provoked
+        /// Sent so that it must fail, and nobody is told.
+        case meant
     }
 
     package var kind: Kind

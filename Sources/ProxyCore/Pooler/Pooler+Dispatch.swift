@@ -84,7 +84,7 @@ extension Pooler {
         let unit = client.unit
         if unit.wantsNewest && topology.primary != nil { return .primary }
         if unit.isLogin { return .replica }
-        if client.poolPolicy.mode == .session { return .primary }
+        if client.poolPolicy.mode == .session || unit.restoresFailure { return .primary }
         let route = effectiveRoute(of: client)
         if route == .primary || unit.attempts > 1 || client.settings.isSerializable {
             return .primary
@@ -209,6 +209,7 @@ extension Pooler {
         counters.unitRouted(
             client.unit.countsAsRead ? .read : .write, to: server.key.node, as: target)
         if client.unit.carriesBegin { begin(client, on: server) }
+        if client.unit.restoresFailure { restoreFailure(client, on: server) }
         translate(client, to: server, now: now)
         // While it waited the rest of the unit may have come: its Sync, or a long message.
         advance(client, now: now)
@@ -236,7 +237,24 @@ extension Pooler {
     /// follows, and no statement runs outside the transaction that it was meant for.
     private func begin(_ client: ClientSession, on server: ServerConnection) {
         guard let begin = client.deferredBegin else { return }
-        for statement in begin.statements {
+        execute(begin.statements, on: server)
+        // Otherwise who executes an unnamed portal that it has not bound would come to the BEGIN.
+        if client.unit.bindsUnnamed || client.unread.byte(at: 0) == FrontendKind.query { return }
+        server.output.message(FrontendKind.close) { $0.append(terminated: "P") }
+        server.replies.append(OwedReply(.close, for: .nobody))
+    }
+
+    /// Brings a server to where the client believes to be: in a transaction that has failed.
+    private func restoreFailure(_ client: ClientSession, on server: ServerConnection) {
+        client.aborted = .no
+        execute(client.begun?.statements ?? [Array("BEGIN".utf8)], on: server)
+        executeNothing(on: server, for: .meant)
+        sync(server, for: .nobody)
+    }
+
+    /// Statements of martlet's own, by the extended protocol and without a Sync.
+    private func execute(_ statements: [[UInt8]], on server: ServerConnection) {
+        for statement in statements {
             Parse.write(
                 name: [], definition: statement + [0, 0, 0], to: &server.output)
             server.output.message(FrontendKind.bind) { body in
@@ -250,10 +268,6 @@ extension Pooler {
                 server.replies.append(OwedReply(kind, for: .nobody))
             }
         }
-        // Otherwise who executes an unnamed portal that it has not bound would come to the BEGIN.
-        if client.unit.bindsUnnamed || client.unread.byte(at: 0) == FrontendKind.query { return }
-        server.output.message(FrontendKind.close) { $0.append(terminated: "P") }
-        server.replies.append(OwedReply(.close, for: .nobody))
     }
 
     private func countAsRead(_ client: ClientSession, _ isRead: Bool, now: Instant) {

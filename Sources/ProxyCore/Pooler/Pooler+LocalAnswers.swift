@@ -45,6 +45,10 @@ extension Pooler {
 
     /// Answers the unit, or its part up to a Flush, where no server is needed; false when one is.
     func answerLocally(_ client: ClientSession, now: Instant) -> Bool {
+        if mustRestoreFailure(client) {
+            client.unit.restoresFailure = true
+            return false
+        }
         if client.aborted == .no {
             guard let statement = localStatement(of: client) else {
                 guard isBare(client) else { return false }
@@ -63,6 +67,14 @@ extension Pooler {
             answerExtended(client, now: now)
         }
         return true
+    }
+
+    /// Several statements in one query, one of which may end the aborted transaction: what becomes
+    /// of the others only a server can tell, and for that it is given a transaction that has failed.
+    private func mustRestoreFailure(_ client: ClientSession) -> Bool {
+        client.aborted == .told && client.server == nil && client.unit.isComplete
+            && client.unit.hasSeveral && client.unit.containsTransactionControl
+            && client.unread.byte(at: 0) == FrontendKind.query
     }
 
     // MARK: Which ones

@@ -328,6 +328,7 @@ extension Pooler {
         defer { skipAfterError(in: first, client, server) }
         switch first.audience {
         case .nobody: injectedFailed(client, error)
+        case .meant: break
         case .provoked:
             decided(client)
             (client.unit.provoked ?? error).write(to: &client.output)

@@ -329,11 +329,16 @@ extension Pooler {
     ) {
         // The first one is what the server comes to.
         if client.unit.provoked == nil { client.unit.provoked = error }
+        executeNothing(on: server, for: .provoked)
+    }
+
+    /// What must fail.
+    func executeNothing(on server: ServerConnection, for audience: OwedReply.Audience) {
         server.output.message(FrontendKind.execute) { body in
             body.append(terminated: "martlet: no such portal")
             body.append(int32: 0)
         }
-        server.replies.append(OwedReply(.execute, for: .provoked))
+        server.replies.append(OwedReply(.execute, for: audience))
     }
 
     // MARK: What the transaction gathers

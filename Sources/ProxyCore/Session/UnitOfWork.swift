@@ -111,6 +111,10 @@ package struct UnitOfWork {
     package var isLogin = false
     /// BEGIN goes before it.
     package var carriesBegin = false
+    /// One of its texts has several statements.
+    package var hasSeveral = false
+    /// A transaction that has failed goes before it.
+    package var restoresFailure = false
     package var countsAsRead = false
 
     package init() {}
@@ -164,6 +168,7 @@ package struct UnitOfWork {
         }
         if parses.isEmpty && self.shape == 0 { self.shape = shape }
         usesStatement = true
+        hasSeveral = hasSeveral || statement.statementCount > 1
         hasCommand = hasCommand || statement.control != .none || statement.command != .none
         switch statement.command {
         case .reset: resets = max(resets, .one)

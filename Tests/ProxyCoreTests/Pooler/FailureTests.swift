@@ -65,6 +65,23 @@ struct FailureTests {
         #expect(client.ask("ROLLBACK").kinds == "CZ")
     }
 
+    @Test func `several statements in a transaction that no server has are the server's to answer`() {
+        for (query, kinds, status) in [
+            ("ROLLBACK; SELECT 1", "CTDCZ", "I"), ("ROLLBACK; BEGIN; SELECT 2", "CCTDCZ", "T"),
+            ("SELECT 3; ROLLBACK", "EZ", "E"), ("SELECT 4; SELECT 5", "EZ", "E"),
+        ] as [(String, String, Character)] {
+            let client = world.client()
+            #expect(client.ask("BEGIN").kinds == "CZ")
+            #expect(client.ask(.describe(statement: "none"), .sync).errors == ["26000"])
+            let answer = client.ask(query)
+            #expect(answer.kinds == kinds)
+            #expect(answer.errors.allSatisfy { $0 == "25P02" })
+            #expect(answer.last == .ready(status))
+            #expect(client.ask("ROLLBACK").last == .ready())
+            client.leave()
+        }
+    }
+
     @Test func `what a replica does not know yet is asked of the primary`() {
         let world = World()
         let client = world.client()
