@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random statements of two clients that share one server: each sees what PostgreSQL itself shows.
 
-MARTLET_PROPERTY_SEED       the seed of the first sequence; else a new one, which is printed
+MARTLET_PROPERTY_SEED       the seed of the first sequence, or `random`, which is printed; else 1
 MARTLET_PROPERTY_SEQUENCES  how many; by default one of a given seed, else about a minute's worth
 """
 
@@ -51,8 +51,10 @@ def endpoints(cluster, martlet):
 def seeds():
     """Those of this run."""
     given = os.environ.get("MARTLET_PROPERTY_SEED")
-    count = int(os.environ.get("MARTLET_PROPERTY_SEQUENCES", 1 if given else 1000))
-    first = int(given) if given else random.SystemRandom().randrange(1 << 32)
+    is_one = given and given != "random"
+    count = int(os.environ.get("MARTLET_PROPERTY_SEQUENCES", 1 if is_one else 1000))
+    chance = random.SystemRandom().randrange(1 << 32)
+    first = chance if given == "random" else int(given or 1)
     print(f"MARTLET_PROPERTY_SEED={first} MARTLET_PROPERTY_SEQUENCES={count}")
     return range(first, first + count)
 

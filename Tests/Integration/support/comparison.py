@@ -27,9 +27,17 @@ class Answer:
     parameters: tuple
 
     def is_like(self, other):
-        """Whether it is the same; of two errors in a failed transaction either may come."""
+        """Whether it is the same; of two errors in a failed transaction either may come.
+
+        A server that has failed cannot be given a statement to describe it (README).
+        """
         return self == other or (self.parameters == other.parameters
-                                 and self._is_refusal() and other._is_refusal())
+                                 and (self._is_refusal() or self._describes_in_failed())
+                                 and other._is_refusal())
+
+    def _describes_in_failed(self):
+        return ([kind for kind, *_ in self.messages] == ["t", "n", "Z"]
+                and self.messages[-1] == ("Z", "E"))
 
     def _is_refusal(self):
         return (len(self.messages) == 2 and self.messages[1] == ("Z", "E")
