@@ -152,10 +152,8 @@ extension Pooler {
         for client in Array(pool.waiters) where client.unit.phase == .waiting {
             pool.remove(client)
             client.unit.avoided = pool.key.node
-            uncount(client, now: now)
             let since = client.unit.waitingSince
-            client.unit.phase = .gathering
-            route(client, now: now)
+            reroute(client, now: now)
             if client.unit.phase == .waiting || client.unit.phase == .held {
                 client.unit.waitingSince = since
             }

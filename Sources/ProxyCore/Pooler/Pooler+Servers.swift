@@ -242,8 +242,6 @@ extension Pooler {
         let id = takeSlot()
         server.id = id
         server.phase = .leased
-        // It may still stand in the other shard's list of what has output; all of that is sent.
-        server.isDirty = false
         // Its buffers belong to the pool of the shard that it came from.
         server.partial = ByteQueue(pool: bytes)
         server.output = ByteQueue(pool: bytes)

@@ -190,14 +190,21 @@ struct SQLStatementTests {
         #expect(one.ask("EXECUTE p").rows == ["value"])
     }
 
-    @Test func `a cancel request ends the preparing, and hits nobody else`() {
-        let world = narrow()
+    /// The first client's statement is being made on the server that the second one had; what the
+    /// server says of it stays on its way.
+    private func preparing(in world: World) -> (PlayedClient, PlayedClient, ModelServer) {
         let (one, two) = (world.client(), world.client())
         _ = one.ask(prepare)
         _ = two.ask("INSERT INTO t VALUES (1)")
         let server = world["a1"]
         server.isDelayed = true
         one.send(.query("EXECUTE p"))
+        return (one, two, server)
+    }
+
+    @Test func `a cancel request ends the preparing, and hits nobody else`() {
+        let world = narrow()
+        let (one, two, server) = preparing(in: world)
         world.holdsCancels = true
         world.requestCancel(of: one)
         #expect(world.cancels.count == 1)
@@ -212,12 +219,7 @@ struct SQLStatementTests {
 
     @Test func `who leaves while statements are being prepared leaves a clean server`() {
         let world = narrow()
-        let (one, two) = (world.client(), world.client())
-        _ = one.ask(prepare)
-        _ = two.ask("INSERT INTO t VALUES (1)")
-        let server = world["a1"]
-        server.isDelayed = true
-        one.send(.query("EXECUTE p"))
+        let (one, two, server) = preparing(in: world)
         one.leave()
         server.isDelayed = false
         #expect(two.ask("EXECUTE p").errors == ["26000"])
