@@ -123,7 +123,7 @@ package final class ClientSession {
     package var pendingEffects: SessionEffects = []
     package var pendingSchemaChange = false
     package var hasTouchedData = false
-    package var pendingResets = UnitOfWork.Resets.nothing
+    package var pendingResets = Resets.nothing
     package var aborted = Aborted.no
     /// An error was reported in the extended protocol: ignore everything up to Sync.
     package var skipsUntilSync = false
