@@ -53,6 +53,22 @@ struct FailureTests {
         #expect(world["a1"].heard.contains { $0.strings().contains("BEGIN ISOLATION LEVEL SERIALIZABLE") })
     }
 
+    @Test func `what comes behind the end of a transaction that no server has is a server's to answer`() {
+        for (end, next, kinds, status) in [
+            ("ROLLBACK", "SELECT 1", "12nC12TDCZ", "I"), ("COMMIT", "BEGIN", "12nC12nCZ", "T"),
+            ("ROLLBACK AND CHAIN", "SELECT 1", "12nC12TDCZ", "T"),
+        ] as [(String, String, String, Character)] {
+            let client = world.client()
+            #expect(client.ask("BEGIN").kinds == "CZ")
+            #expect(client.ask(.describe(statement: "none"), .sync).errors == ["26000"])
+            let answer = client.ask(Message.extended(end) + Message.extended(next) + [.sync])
+            #expect(answer.kinds == kinds)
+            #expect(answer.last == .ready(status))
+            #expect(client.ask("SELECT 2").rows == ["2"])
+            client.leave()
+        }
+    }
+
     @Test func `in a transaction that no server has, what is not there is looked for first`() {
         let client = world.client()
         #expect(client.ask("BEGIN").kinds == "CZ")
