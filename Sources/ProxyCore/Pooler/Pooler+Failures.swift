@@ -87,7 +87,10 @@ extension Pooler {
 
     /// The same text with the meaning that it has now.
     private func again(_ text: PreparedText, _ client: ClientSession) -> PreparedText {
-        registry.intern(text.definition, textCount: text.textCount, meaning: client.meaning) {
+        registry.intern(
+            text.definition, textCount: text.textCount, meaning: client.meaning,
+            constants: client.settings.ofConstants
+        ) {
             (text.classification, text.shape)
         }
     }
