@@ -11,17 +11,16 @@ struct BulkReadingTests {
     @Test func `a long stream is looked at from time to time until it is a trickle`() throws {
         var bulk = BulkReading()
         #expect(bulk.deadline == nil)
-        #expect(bulk.begin(id, now: start))
-        var now = try #require(bulk.deadline)
-        #expect(bulk.visit(now: start).isEmpty)
-        // It has just been a stream.
-        #expect(bulk.visit(now: now).map(\.isStream) == [true])
-        bulk.received(100_000, on: id)
-        now = try #require(bulk.deadline)
-        #expect(bulk.visit(now: now).map(\.isStream) == [true])
-        bulk.received(100, on: id)
-        now = try #require(bulk.deadline)
-        #expect(bulk.visit(now: now).map(\.isStream) == [false])
+        let hasBegun = bulk.begin(id, now: start)
+        #expect(hasBegun)
+        let early = bulk.visit(now: start)
+        #expect(early.isEmpty)
+        // It has just been a stream, goes on being one, and then is none any more.
+        for (count, isStream) in [(0, true), (100_000, true), (100, false)] {
+            bulk.received(count, on: id)
+            let visited = bulk.visit(now: try #require(bulk.deadline))
+            #expect(visited.map(\.isStream) == [isStream])
+        }
         bulk.end(id)
         #expect(bulk.deadline == nil)
     }
