@@ -15,7 +15,7 @@ from pathlib import Path
 from localcluster.cluster import home
 from localcluster.processes import Failure
 
-from . import counts, report
+from . import counts, flame, report
 from .backend import BenchCluster
 from .machine import describe
 from .onnodes import Stage
@@ -24,7 +24,7 @@ from .rounds import run_rounds
 from .workloads import STARTS_ANEW, WORKLOADS
 
 HERE = Path(__file__).resolve().parents[1]
-COUNTS = ("system-calls", "allocations", "classifier")
+COUNTS = ("system-calls", "profile", "allocations", "classifier")
 ON_NODES = ("routing", "mixed", "lag", "read-scaling")
 QUICK_PEERS = ("pgbouncer",)
 
@@ -44,7 +44,7 @@ class Run:
         self.seconds = 3 if self.is_full else 1.2
         self.peers = chosen.peers or (list(PEERS) if self.is_full else list(QUICK_PEERS))
         self.directory = Path(directory)
-        self.results, self.busy = {}, {}
+        self.results, self.busy, self.pictures = {}, {}, {}
         self.configurations, self.versions, self.failures = {}, {}, []
         self.machine = {}
 
@@ -122,6 +122,8 @@ class Run:
                 self.attempt(workload.title, lambda one=workload: self.measure(context, every, one))
         if self.wants("system-calls", True):
             self.attempt("system calls", lambda: self.system_calls(every))
+        if self.wants("profile"):
+            self.attempt("profile", lambda: self.profile(every))
         if self.wants("allocations", True):
             self.attempt("allocations", lambda: self.allocations(every["martlet"]))
 
@@ -180,6 +182,22 @@ class Run:
                 proxy.stop()
         self.keep("system-calls", (samples, []))
 
+    def profile(self, every):
+        """Where the time of martlet and of PgBouncer goes."""
+        samples = {}
+        for name in ("martlet", "pgbouncer"):
+            if name not in every:
+                continue
+            every[name].start()
+            try:
+                found = flame.profile(every[name], self.directory / "perf.data")
+            finally:
+                every[name].stop()
+            samples[name] = [{"shares": flame.shares(found)}]
+            title = f"{name}, -S, simple, 64 clients"
+            self.pictures[f"flame-{name}"] = flame.flame_graph(found, title)
+        self.keep("profile", (samples, []))
+
     def allocations(self, martlet):
         """Of martlet, in both protocols."""
         counter = counts.Allocations(martlet, self.chosen.allocations, self.directory)
@@ -232,7 +250,7 @@ class Run:
     def everything(self):
         """All that was chosen."""
         quick = {one.name: one.is_quick for one in WORKLOADS}
-        quick.update({"system-calls": True, "allocations": True})
+        quick.update({"system-calls": True, "profile": False, "allocations": True})
         if any(self.wants(name, is_quick) for name, is_quick in quick.items()):
             self.with_cluster(1, self.on_one_node)
         if any(self.wants(name) for name in ON_NODES):

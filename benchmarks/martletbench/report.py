@@ -22,7 +22,7 @@ smallest and the largest of them. Less is better, but for throughput.
 def write(run, directory):
     """Everything; the terminal gets the table of targets and the ratios."""
     directory.mkdir(parents=True, exist_ok=True)
-    pictures = draw(run.results)
+    pictures = {**draw(run.results), **run.pictures}
     (directory / "plots").mkdir(exist_ok=True)
     for name, picture in pictures.items():
         (directory / "plots" / f"{name}.svg").write_text(picture)
@@ -185,6 +185,16 @@ def counted(results, pictures):
         parts += ["## System calls per transaction, -S, simple, 64 clients\n",
                   table(("proxy", "all", *names), rows)]
         parts += picture_of("system-calls", "System calls per transaction", pictures)
+    samples = results.get("profile")
+    if samples:
+        shares = {proxy: dict(ones[0]["shares"]) for proxy, ones in samples.items()}
+        names = dict.fromkeys(name for ones in shares.values() for name in ones)
+        rows = [(name, *(f"{ones.get(name, 0):.1%}" for ones in shares.values()))
+                for name in names]
+        parts += ["## Where the processor's time goes, -S, simple, 64 clients\n",
+                  table(("share of the samples", *shares), rows)]
+        for proxy in shares:
+            parts += picture_of(f"flame-{proxy}", f"Flame graph of {proxy}", pictures)
     for mode in ("simple", "prepared"):
         ones = results.get(f"allocations-{mode}")
         if ones:
