@@ -167,9 +167,9 @@ import Testing
 
     @Test func `a draining member gets no reads at once`() {
         var script = ClusterScript.healthy()
-        script.notify(.draining(name: "b", true))
+        script.notify(.hinted(.draining(name: "b", true)))
         #expect(script.node("b")?.exclusion == .draining)
-        script.notify(.draining(name: "b", false))
+        script.notify(.hinted(.draining(name: "b", false)))
         #expect(script.readable == ["b", "c"])
     }
 
