@@ -107,6 +107,11 @@ extension SettingsCheck {
                 "\(address) is taken by http.listen (\(settings.httpAddress))",
                 "choose another port")
         }
+        if settings.peerDNS == nil, settings.peerAddresses.isEmpty {
+            warnings.append(
+                "external_metrics.listen: counts the reads of this instance alone, unless "
+                    + "peers.dns or peers.addresses names the others")
+        }
         return ExternalMetricsAccess(
             address: address, files: files, allowedNames: settings.externalMetrics.allowedNames)
     }

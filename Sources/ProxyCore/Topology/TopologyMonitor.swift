@@ -259,7 +259,10 @@ package struct TopologyMonitor: Sendable {
     private mutating func removeDeparted(_ now: Instant) {
         guard members.contains(where: { $0.absentSince != nil }) else { return }
         let lifetime = sampleLifetime
-        forgotten += members.filter { Self.hasLeft($0, now, lifetime) }.map(\.id)
+        let left = members.filter { Self.hasLeft($0, now, lifetime) }
+        forgotten += left.map(\.id)
+        // Whoever comes back under the name is another one, also where no watch says so.
+        draining.removeAll { name in left.contains { $0.name == name } }
         members.removeAll { Self.hasLeft($0, now, lifetime) }
     }
 

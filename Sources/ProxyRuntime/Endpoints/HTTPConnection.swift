@@ -230,8 +230,8 @@ final class HTTPConnection {
 
     private func flush(now: UInt64) -> Step {
         while sent < output.count || channel.hasUnsent {
-            let bytes = output.span.bytes
-            switch channel.send(bytes.extracting(sent..<bytes.byteCount)) {
+            let bytes = output
+            switch unsafe channel.send(bytes.span.bytes.extracting(sent..<bytes.count)) {
             case .failed: return end()
             case .sent(let count, let isFull):
                 sent += count

@@ -54,7 +54,7 @@ package final class FleetDemand: Sendable {
             if let running = state.running { return running }
             let task = Task { [self] in
                 let answer = await gather()
-                state.withLock { $0.running = nil }
+                self.state.withLock { $0.running = nil }
                 return answer
             }
             state.running = task

@@ -255,7 +255,7 @@ internal import Synchronization
     private func abandonTransfers(_ multi: UnsafeMutableRawPointer) {
         let abandoned = unsafe transfers
         unsafe transfers = [:]
-        for (handle, transfer) in unsafe abandoned {
+        for unsafe (handle, transfer) in unsafe abandoned {
             unsafe curl_multi_remove_handle(multi, handle)
             unsafe curl_easy_cleanup(handle)
             finish(transfer.completion, .failed("stopped"))
