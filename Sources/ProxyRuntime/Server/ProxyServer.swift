@@ -85,12 +85,7 @@ package final class ProxyServer: Sendable {
         fleet = FleetDemand(
             port: configuration.httpAddress.port, peers: { peers.others },
             refresh: { peers.refresh() }, own: { await outlet.server?.autoscale() })
-        let driver = driver
-        watch = configuration.kubernetes.map { access in
-            KubernetesWatch(
-                access, logger: logger, seed: UInt64.random(in: .min ... .max), clock: clock,
-                onHint: { driver.hinted($0) })
-        }
+        watch = Self.watch(configuration, driver, generator.next(), logger)
         shardCount = configuration.shards > 0 ? configuration.shards : GrantedCores.count()
         self.log = log
         self.logger = logger
@@ -108,15 +103,7 @@ package final class ProxyServer: Sendable {
         } catch {
             throw StartFailure(description: "the event loops could not be made: \(error)")
         }
-        let address = configuration.httpAddress
-        do {
-            http = try HTTPEndpoint(host: address.host, port: address.port) { request in
-                await outlet.server?.endpoints().respond(to: request)
-                    ?? HTTPResponse(.serviceUnavailable)
-            }
-        } catch {
-            throw StartFailure(description: "http.listen \(address): \(error)")
-        }
+        http = try Self.http(configuration.httpAddress, outlet)
         metricsAPI = try configuration.externalMetrics.map { access throws(StartFailure) in
             try Self.metricsAPI(access, queue, logger, outlet)
         }
@@ -262,6 +249,29 @@ package final class ProxyServer: Sendable {
             },
             total: { await self.fleet.total() }, readiness: { self.readiness },
             health: { await self.health() }, clock: { Int(Log.now / 1_000_000_000) })
+    }
+
+    private static func watch(
+        _ configuration: Configuration, _ driver: TopologyDriver, _ seed: UInt64, _ logger: Logger
+    ) -> KubernetesWatch? {
+        configuration.kubernetes.map { access in
+            KubernetesWatch(
+                access, logger: logger, seed: seed, clock: { MonotonicClock.now },
+                onHint: { driver.hinted($0) })
+        }
+    }
+
+    private static func http(
+        _ address: HostAndPort, _ outlet: Outlet
+    ) throws(StartFailure) -> HTTPEndpoint {
+        do throws(HTTPEndpointFault) {
+            return try HTTPEndpoint(host: address.host, port: address.port) { request in
+                await outlet.server?.endpoints().respond(to: request)
+                    ?? HTTPResponse(.serviceUnavailable)
+            }
+        } catch {
+            throw StartFailure(description: "http.listen \(address): \(error)")
+        }
     }
 
     private static func metricsAPI(

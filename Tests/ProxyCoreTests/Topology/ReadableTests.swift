@@ -206,7 +206,7 @@ import Testing
     @Test func `hints are questions, asked at once and not more often than is useful`() {
         var script = ClusterScript.healthy()
         script.members.append(.replica("d"))
-        script.run(milliseconds: 1600)
+        script.run(milliseconds: 1000)
         let before = script.probes.count
         #expect(script.node("d") == nil)
         script.notify(.hinted(.membersChanged))
