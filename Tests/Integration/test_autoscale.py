@@ -146,6 +146,8 @@ def test_discovery_and_who_may_ask(pair, ask):
     assert ask(METRIC, selector="cluster in (")[1]["code"] == 400
 
 
+# The mean is one of a minute, on the way up and on the way down.
+@pytest.mark.timeout(240)
 def test_load_raises_the_demand_of_all_and_its_end_lowers_it(pair, ask):
     cluster = pair[0].cluster.settings.name
     clients, target = 9, 6
@@ -167,7 +169,7 @@ def test_load_raises_the_demand_of_all_and_its_end_lowers_it(pair, ask):
             assert 2 < readers["executing"] <= 4.01
             assert readers["queued"] > 3
             assert math.isclose(readers["executing"] + readers["queued"], readers["demand"],
-                                abs_tol=1e-5)
+                                abs_tol=1e-3)
             assert readers["ready"] == len(pair[0].cluster.replicas()) and readers["lagging"] == 0
         # What the autoscaler makes of it: AverageValue, with one reader.
         assert math.ceil(demand() / target) == 3

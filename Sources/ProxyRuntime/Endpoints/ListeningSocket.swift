@@ -13,7 +13,7 @@ enum ListeningSocket {
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         unsafe hints.ai_flags = AI_PASSIVE
         var list: UnsafeMutablePointer<addrinfo>?
-        let status = unsafe getaddrinfo(host.isEmpty ? nil : host, String(port), &hints, &list)
+        let status = unsafe getaddrinfo(["", "*"].contains(host) ? nil : host, String(port), &hints, &list)
         guard status == 0 else {
             let reason = unsafe String(cString: gai_strerror(status))
             throw .unresolvable(host: host, reason: reason)
