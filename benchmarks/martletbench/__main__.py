@@ -89,6 +89,9 @@ class Run:
             "martlet": MartletProxy(context, "martlet", 0),
             "martlet-2": MartletProxy(context, "martlet-2", 1, shards=2),
             "martlet-fixed": MartletProxy(context, "martlet-fixed", 2, route="primary"),
+            # Its secrets stand in its configuration, as PgBouncer's do in a file.
+            "martlet-users": MartletProxy(
+                context, "martlet-users", 3, users=[{"name": "login", "secret": context.secret}]),
         }
         for number, name in enumerate(PEERS):
             if name in self.peers:

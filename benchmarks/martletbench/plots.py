@@ -5,6 +5,7 @@ from html import escape
 
 COLOURS = {
     "martlet": "#b5382a", "martlet-2": "#e0826f", "martlet-fixed": "#7d1f16",
+    "martlet-users": "#c96a5b",
     "pgbouncer": "#2f5d8c", "odyssey": "#4f9d69", "pgagroal": "#c9973b", "pgpool": "#7a5ca8",
     "haproxy": "#7f8c8d", "single node": "#2f5d8c",
 }

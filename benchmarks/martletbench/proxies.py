@@ -33,7 +33,7 @@ class MartletProxy:
     has_tls = True
     largest = 12000
 
-    def __init__(self, context, name, number, shards=1, route="auto"):
+    def __init__(self, context, name, number, shards=1, route="auto", users=()):
         self.name = name
         certificate, key = context.certificate
         changes = {
@@ -44,7 +44,7 @@ class MartletProxy:
             "authentication": {"rules": [
                 {"type": "host", "user": ["bench"], "method": "trust"},
                 {"type": "host", "user": ["login"], "method": "scram-sha-256"},
-            ]},
+            ], "users": list(users)},
             "client_tls": {"sslmode": "allow", "cert_file": str(certificate), "key_file": str(key)},
             "server_tls": {"sslmode": "disable"},
         }

@@ -60,7 +60,9 @@ def connect(kind, user, sslmode):
     def sample(context, proxy, seconds):
         return load.logins(context.client, proxy.port, proxy.pid, seconds, user, sslmode)
 
+    variants = ("martlet-users",) if user == "login" else ()
     return Workload(f"connect-{kind}", f"connect per transaction, {kind}", sample, clients=8,
+                    variants=variants,
                     figure=("cpu", "us", "CPU per login"), needs_login=user == "login",
                     is_quick=kind == "scram-tls")
 

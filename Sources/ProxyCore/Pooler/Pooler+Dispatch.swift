@@ -85,7 +85,7 @@ extension Pooler {
         let unit = client.unit
         if unit.wantsNewest && topology.primary != nil { return .primary }
         if unit.isLogin { return .replica }
-        if client.poolPolicy.mode == .session || unit.restoresFailure { return .primary }
+        if client.policy.pool.mode == .session || unit.restoresFailure { return .primary }
         let route = effectiveRoute(of: client)
         if route == .primary || unit.attempts > 1 || client.settings.isSerializable {
             return .primary

@@ -172,8 +172,7 @@ extension Pooler {
         if client.unit.gathered == 0 && statement.statementCount == 1
             && (statement.control != .none || statement.command != .none) {
             client.unit.single = UnitOfWork.SingleStatement(
-                text: text, control: statement.control, command: statement.command,
-                classification: statement)
+                text: text, classification: statement)
             if case .execute(let name) = statement.command {
                 let bytes = client.unread.copy(text)
                 client.unit.executedName = String(

@@ -113,10 +113,12 @@ extension Pooler {
         var offset = 0
         var parse = 0
         var isExecuted = false
+        var isClosed = false
         while let message = client.nextGathered(&offset) {
             let body = client.unread.extracting(message.body)
             var text = found ?? client.localPortal
             switch message.kind {
+            case FrontendKind.bind where isClosed, FrontendKind.describe where isClosed: return nil
             case FrontendKind.parse:
                 text = client.unit.parses[parse]
                 parse += 1
@@ -134,7 +136,11 @@ extension Pooler {
             case FrontendKind.execute:
                 guard body.byteCount > 0, body.byte(at: 0) == 0, !isExecuted else { return nil }
                 isExecuted = true
-            case FrontendKind.close, FrontendKind.sync, FrontendKind.flush: continue
+            case FrontendKind.close:
+                // A name that is used behind it may not be there any more.
+                isClosed = isClosed || found != nil
+                continue
+            case FrontendKind.sync, FrontendKind.flush: continue
             default: return nil
             }
             guard let text, found == nil || found === text else { return nil }

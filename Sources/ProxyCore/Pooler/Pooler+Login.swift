@@ -165,7 +165,7 @@ extension Pooler {
         client.login?.minorVersion = message.agreedMinorVersion
         client.user = message.user
         client.database = database(message.database)
-        if message.replication != .none { client.replication = message }
+        if message.replication != .none { client.replication = ClientSession.Replication(startup: message) }
         applyPolicy(to: client)
         client.phase = .authenticating
         client.login?.exchange = AuthenticationExchange(
@@ -216,10 +216,11 @@ extension Pooler {
         client.customNames = Set(values.keys.filter { $0.contains(".") })
     }
 
-    func applyPolicy(to client: ClientSession) {
-        let session = policy.session(database: client.database.name, user: client.user)
-        client.poolPolicy = session.pool
-        client.limits = session.clients
+    /// A session that has a server of its own keeps it to its end.
+    func applyPolicy(to client: ClientSession, keeping mode: PoolMode = .transaction) {
+        var session = policy.session(database: client.database.name, user: client.user)
+        if mode == .session { session.pool.mode = .session }
+        client.policy = sharedPolicies.one(for: session)
         client.route = client.listenerRoute ?? session.route
         client.consistency = session.consistency
     }
@@ -287,14 +288,14 @@ extension Pooler {
     ) {
         giveUp(.loggingIn, of: client)
         giveUp(.loggingInFrom(client.host), of: client)
-        guard take(.user(client.user), maximum: client.limits.maximumPerUser, for: client) else {
+        guard take(.user(client.user), maximum: client.policy.clients.maximumPerUser, for: client) else {
             counters.logins.count(.tooManyClients)
             return refuse(
                 client, "53300", "too many connections for role \"\(client.user)\"",
                 hint: "See clients.maximum_per_user.")
         }
         let name = client.database.name
-        guard take(.database(name), maximum: client.limits.maximumPerDatabase, for: client) else {
+        guard take(.database(name), maximum: client.policy.clients.maximumPerDatabase, for: client) else {
             counters.logins.count(.tooManyClients)
             return refuse(
                 client, "53300", "too many connections for database \"\(name)\"",

@@ -16,14 +16,14 @@ extension Pooler {
         }
         // No database has an empty name.
         let key = PoolKey(node: primary, database: "", user: client.user)
-        switch place(for: key, client.poolPolicy) {
+        switch place(for: key, client.policy.pool) {
         case .granted: break
         case .poolFull:
             return fail(
                 client,
                 ErrorResponse(
                     .error, "53300", "too many replication connections of one user",
-                    hint: "martlet opens \(client.poolPolicy.size) at a time (pools.size)."),
+                    hint: "martlet opens \(client.policy.pool.size) at a time (pools.size)."),
                 now: now)
         case .full(let scope):
             effects.append(.broadcast(.makeRoom(scope)))
@@ -31,7 +31,7 @@ extension Pooler {
         }
         let server = ServerConnection(id: takeSlot(), key: key, bytes: bytes, now: now)
         slots[Int(server.id.slot)].occupant = .server(server)
-        server.replication = client.replication
+        server.replication = client.replication?.startup
         server.client = client
         client.server = server
         client.unit.node = primary
@@ -82,9 +82,11 @@ extension Pooler {
     // MARK: Bytes
 
     func passReplication(_ bytes: RawSpan, from client: ClientSession) -> Relay {
-        guard let server = client.server else { return Relay(count: bytes.byteCount) }
+        guard let server = client.server, let replication = client.replication else {
+            return Relay(count: bytes.byteCount)
+        }
         do {
-            try client.boundary.pass(bytes, limit: policy.limits.message)
+            try replication.boundary.pass(bytes, limit: policy.limits.message)
         } catch {
             // In the middle of a message nothing can be said.
             guard server.boundary.isBetweenMessages else {
@@ -96,7 +98,8 @@ extension Pooler {
         }
         let relay = forward(bytes, to: server)
         // It leaves, and its server need not say so first.
-        if client.boundary.kind == FrontendKind.terminate, client.boundary.isBetweenMessages {
+        if replication.boundary.kind == FrontendKind.terminate,
+            replication.boundary.isBetweenMessages {
             close(client)
         }
         return relay

@@ -331,7 +331,7 @@ extension Pooler {
         case .meant: break
         case .provoked:
             decided(client)
-            (client.unit.provoked ?? error).write(to: &client.output)
+            (client.unit.provoked?.error ?? error).write(to: &client.output)
             markDirty(client)
         case .client, .made:
             decided(client)

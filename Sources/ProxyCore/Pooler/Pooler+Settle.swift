@@ -98,7 +98,7 @@ extension Pooler {
 
     /// Whether only the server can tell what state the session is in now.
     func needsInspection(_ client: ClientSession) -> Bool {
-        if client.poolPolicy.mode == .session { return false }
+        if client.policy.pool.mode == .session { return false }
         if !client.pendingEffects.isDisjoint(with: StateInspection.unknowable) { return true }
         if client.pins.isEmpty { return false }
         return client.pendingSchemaChange || client.unit.containsTransactionControl

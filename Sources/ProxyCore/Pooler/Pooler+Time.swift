@@ -115,7 +115,7 @@ extension Pooler {
             let idle = now - client.lastActivity
             let limit =
                 client.status == .idle
-                ? client.limits.idleTimeout : client.limits.idleInTransactionTimeout
+                ? client.policy.clients.idleTimeout : client.policy.clients.idleInTransactionTimeout
             guard limit > .zero, idle >= limit else { return }
             counters.errors.count(.idleTimeout)
             if client.status == .idle {
@@ -133,7 +133,7 @@ extension Pooler {
     private static let cancelInterval = Instant.Span.seconds(1)
 
     private func expireWork(of client: ClientSession, now: Instant) {
-        let limits = client.limits
+        let limits = client.policy.clients
         let isTransactionOver = client.transactionSince.map {
             Self.isOver(limits.transactionTimeout, since: $0, now)
         }
@@ -220,15 +220,13 @@ extension Pooler {
         self.policy = policy
         self.rules = rules
         profiles.removeAll()
+        sharedPolicies = SharedPolicies()
         for pool in pools.values {
             pool.policy = policy.session(database: pool.key.database, user: pool.key.user).pool
         }
         for slot in slots {
             guard case .client(let client) = slot.occupant, client.phase == .ready else { continue }
-            let mode = client.poolPolicy.mode
-            applyPolicy(to: client)
-            // A session that has a server of its own keeps it to its end.
-            if mode == .session { client.poolPolicy.mode = .session }
+            applyPolicy(to: client, keeping: client.policy.pool.mode)
         }
     }
 

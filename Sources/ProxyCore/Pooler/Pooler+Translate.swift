@@ -353,7 +353,7 @@ extension Pooler {
         _ error: ErrorResponse, _ client: ClientSession, _ server: ServerConnection
     ) {
         // The first one is what the server comes to.
-        if client.unit.provoked == nil { client.unit.provoked = error }
+        if client.unit.provoked == nil { client.unit.provoked = .init(error) }
         executeNothing(on: server, for: .provoked)
     }
 

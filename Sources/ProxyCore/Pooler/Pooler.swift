@@ -61,6 +61,7 @@ package final class Pooler {
     var mismatches: [String: Instant] = [:]
     var profiles: [LoginProfile.Key: LoginProfile] = [:]
     var parameterSets = ParameterSets()
+    var sharedPolicies = SharedPolicies()
     var loads = NodeLoads()
     var refusedShapes = RefusedShapes()
     /// Clients whose unit has no node to go to.

@@ -61,20 +61,17 @@ package final class ClientSession {
     package var isEncrypted = false
     package var user = ""
     package var database: DatabaseState
-    package var poolPolicy = PoolPolicy()
     /// Those that its servers came from, one a node.
     package var pools: [ServerPool] = []
-    package var limits = ClientPolicy()
+    package var policy = SharedPolicy.standard
     /// What it counts for; given back when it leaves.
     package var places: [ClientGroup] = []
     package var route = Route.auto
     package var consistency = Consistency.session
     /// What must be known to cancel what it does.
     package var cancelSecret: [UInt8] = []
-    /// Its startup packet, where it asked for replication.
-    package var replication: StartupMessage?
-    /// Where it then is in what it sends.
-    package var boundary = MessageBoundary()
+    /// Where it asked for replication.
+    package var replication: Replication?
 
     // What its session holds.
     package var startup = ParameterSet.empty
@@ -206,7 +203,16 @@ package final class ClientSession {
 
     /// Whether its server stays with it when a unit ends.
     package var keepsServer: Bool {
-        poolPolicy.mode == .session || !pins.isEmpty
+        policy.pool.mode == .session || !pins.isEmpty
+    }
+
+    /// What only a session that replicates needs.
+    package final class Replication {
+        let startup: StartupMessage
+        /// Where it is in what it sends.
+        var boundary = MessageBoundary()
+
+        init(startup: StartupMessage) { self.startup = startup }
     }
 
     /// What only a login needs; gone once the client is in.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import PostgresWire
+internal import PostgresWire
 package import StatementClassifier
 
 /// Everything from idle to the ReadyForQuery that is idle again, or one step of it inside a
@@ -94,7 +94,7 @@ package struct UnitOfWork {
     /// It is counted in its node's load.
     package var isCounted = false
     /// What the client gets in the place of an error that martlet provoked.
-    package var provoked: ErrorResponse?
+    package var provoked: Provoked?
     /// The server's use count when the unit began; statements used since stay on the server.
     package var useMark: UInt64 = 0
     /// It is answered, but what it left behind must be read before the client is told.
@@ -124,6 +124,13 @@ package struct UnitOfWork {
     /// It parses, describes and closes statements, and is wholly there.
     package var onlyPrepares: Bool { usesStatement && !executes && isComplete }
 
+    /// Apart, because it is large and rare.
+    package final class Provoked {
+        let error: ErrorResponse
+
+        init(_ error: ErrorResponse) { self.error = error }
+    }
+
     /// Whose time was over, and when the server was asked last.
     package struct Overdue: Equatable, Sendable {
         package enum Subject: String, Sendable { case query, transaction }
@@ -135,9 +142,10 @@ package struct UnitOfWork {
     package struct SingleStatement {
         /// The text's place in `inbound`.
         package var text: Range<Int>
-        package var control: TransactionControl
-        package var command: Command
         package var classification: Classification
+
+        var control: TransactionControl { classification.control }
+        var command: Command { classification.command }
     }
 
     /// The next unit begins; arrays keep their room.

@@ -25,6 +25,10 @@ package struct SocketState: OptionSet, Sendable {
     package static let encrypted = SocketState(rawValue: 1 << 8)
     /// A client's TLS handshake is not over.
     package static let handshaking = SocketState(rawValue: 1 << 9)
+    /// More than a little has come since something was last sent.
+    package static let streaming = SocketState(rawValue: 1 << 10)
+    /// It is read in large pieces (`BulkReading`).
+    package static let bulk = SocketState(rawValue: 1 << 11)
 }
 
 extension SocketState {
@@ -37,7 +41,7 @@ extension SocketState {
     }
 }
 
-/// The sockets of one shard by slot, 24 bytes each, and who waits for whom.
+/// The sockets of one shard by slot, 28 bytes each, and who waits for whom.
 ///
 /// A source is stopped while its destination has too much output pending. The stopped ones form
 /// a list through the slots, from their destination, so that stopping allocates nothing. It is one
@@ -48,6 +52,8 @@ package struct ConnectionTable {
         var generation: UInt32 = 0
         var state: SocketState = []
         var isOccupied = false
+        /// Bytes that have come since something was last sent, as far as it matters.
+        var stream: UInt32 = 0
         /// Slot number of the first source that waits for this one's output to drain.
         var firstWaiter = ConnectionTable.nobody
         /// The next one that waits for the same destination.
@@ -138,6 +144,21 @@ package struct ConnectionTable {
     /// Its TLS session, if it has one.
     package func session(of id: ConnectionID) -> TLSSession? {
         slots[Int(id.slot)].state.contains(.encrypted) ? sessions[Int(id.slot)] : nil
+    }
+
+    // MARK: Streams
+
+    /// Counts what comes in one direction.
+    package mutating func lengthenStream(of id: ConnectionID, by count: Int) -> UInt32 {
+        let slot = Int(id.slot)
+        slots[slot].state.insert(.streaming)
+        slots[slot].stream = UInt32(clamping: Int(slots[slot].stream) + count)
+        return slots[slot].stream
+    }
+
+    package mutating func forgetStream(of id: ConnectionID) {
+        slots[Int(id.slot)].state.remove(.streaming)
+        slots[Int(id.slot)].stream = 0
     }
 
     // MARK: Ends

@@ -22,7 +22,8 @@ package final class PoolerDriver: ShardHandler {
     private let host: ShardHost
     private var pendingOutputLimit: Int
 
-    private var table = ConnectionTable()
+    var table = ConnectionTable()
+    var bulk = BulkReading()
     private let tls: ShardTLS
     var side: SideConnections
     private var attempts: ConnectAttempts
@@ -113,16 +114,16 @@ package final class PoolerDriver: ShardHandler {
             performEffects(now: now)
         }
         while let outcome = side.expireNext(now: now) { sideChanged(outcome, now: now) }
+        if bulk.deadline != nil { visitStreams(now: now) }
         flushDirty(now: now)
         tellIfDrained()
         return !runnable.isEmpty || !failedConnects.isEmpty
     }
 
     package var nextDeadline: Instant? {
-        switch (pooler.nextDeadline, side.nextDeadline) {
-        case (let a?, let b?): min(a, b)
-        case (let a, let b): a ?? b
-        }
+        let deadlines = (pooler.nextDeadline ?? .distantFuture, side.nextDeadline ?? .distantFuture)
+        let earliest = min(deadlines.0, deadlines.1, bulk.deadline ?? .distantFuture)
+        return earliest == .distantFuture ? nil : earliest
     }
 
     package func stopped() {
@@ -138,7 +139,7 @@ package final class PoolerDriver: ShardHandler {
     // MARK: Reading
 
     /// Reads a socket that may have something, unless the core or a slow receiver is against it.
-    private func attend(_ id: ConnectionID, now: Instant) {
+    func attend(_ id: ConnectionID, now: Instant) {
         let state = table.state(of: id)
         if state.isDisjoint(with: [.paused, .blocked]) { return read(id, now: now) }
         // Nobody is there to be answered, so what it still sent does not matter. What a server has
@@ -164,6 +165,7 @@ package final class PoolerDriver: ShardHandler {
                 // Session positions need a time at which these bytes were here for certain; the
                 // wake-up may have begun before the server wrote them.
                 if count > 0 {
+                    if count >= BulkReading.smallPiece { countStream(count, on: id, now: now) }
                     feed(count, from: id, now: MonotonicClock.now)
                 } else {
                     shookHands(id, now: now)
@@ -279,6 +281,7 @@ package final class PoolerDriver: ShardHandler {
     /// Sends once and returns how much the kernel took.
     private func send(_ bytes: RawSpan, to id: ConnectionID) -> Int {
         statistics.sends += 1
+        if table.state(of: id).contains(.streaming) { endStream(id) }
         switch table.send(bytes, to: id) {
         case .sent(let count, let full):
             statistics.bytesSent += UInt64(count)
@@ -400,6 +403,7 @@ package final class PoolerDriver: ShardHandler {
         if !table.state(of: id).contains(.server) { entrances[shard.index].clientLeft() }
         wakeWaiters(of: id)
         attempts.end(id)
+        endStream(id)
         return table.vacate(id)
     }
 

@@ -39,6 +39,16 @@ struct PreparedStatementTests {
         #expect(prepare("SELECT 3", as: "s", by: client) == "1tTZ")
     }
 
+    @Test func `a statement that is closed is not there behind that in the pipeline`() {
+        let world = World()
+        let client = world.client()
+        let answer = client.ask(
+            .parse("BEGIN", as: "s"), .close(statement: "s"), .bind("s"), .execute(), .sync)
+        #expect(answer.kinds == "13EZ")
+        #expect(answer.errors == ["26000"])
+        #expect(answer.last == .ready())
+    }
+
     @Test func `a simple query destroys the unnamed statement`() {
         let world = World()
         let client = world.client()

@@ -64,6 +64,20 @@ struct PoolerDriverTests {
         await end(group)
     }
 
+    @Test func `the end of a long result is not waited for, nor the answer that follows it`()
+        async throws
+    {
+        let (group, address) = try start()
+        let (peer, _) = try logIn(address)
+        // 12 MB, so that it is read in large pieces to its end.
+        for rows in [12_000, 1, 12_000, 12_000, 2] {
+            ask(peer, rows: rows)
+            #expect(peer.receiveMessages(through: "Z").count == rows + 3)
+        }
+        peer.close()
+        await end(group)
+    }
+
     @Test func `a client that does not read stops its server instead of filling memory`()
         async throws
     {
