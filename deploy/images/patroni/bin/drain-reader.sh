@@ -4,15 +4,17 @@
 # preStop hook of a reader: tells everyone to send no new reads, then waits for those that run.
 # A proxy that watches pods has seen the deletion already; one that asks Patroni sees the tag.
 #
-#   DRAIN_NOTICE   seconds that are given to proxies to notice (5)
-#   DRAIN_SECONDS  longest wait for what runs (100); less than terminationGracePeriodSeconds by the
-#                  time that PostgreSQL needs for its end
+#   drain-reader.sh [SECONDS]
+#
+#   SECONDS        longest wait (90); less than terminationGracePeriodSeconds by the time that
+#                  PostgreSQL needs for its end
+#   DRAIN_NOTICE   seconds of it that are given to proxies to notice (5)
 #
 # It never fails: the pod ends anyway, and a failed hook only cuts the time short.
 set -uo pipefail
 
 notice=${DRAIN_NOTICE:-5}
-limit=${DRAIN_SECONDS:-100}
+limit=${1:-90}
 directory=${TMPDIR:-/tmp}/patroni
 
 say() { printf 'drain: %s\n' "$*" >&2; }
@@ -27,7 +29,7 @@ sessions_at_work() {
 }
 
 if [[ -d $directory ]]; then
-    printf 'tags:\n  noloadbalance: true\n' >"$directory/90-drain.yml"
+    printf 'tags:\n  noloadbalance: true\n' >"$directory/zz-drain.yml"
     # Patroni is the container's first process; SIGHUP makes it read its files again.
     kill -HUP 1 || say 'cannot tell Patroni to reload'
 fi

@@ -5,7 +5,7 @@
 # PostgreSQL data directory, because neither PostgreSQL nor Patroni says what to change in
 # Kubernetes when it cannot. Everything else is started as it is.
 #
-#   entrypoint.sh patroni /etc/patroni/patroni.yml
+#   entrypoint.sh patroni /etc/patroni      (a file, or a directory of files)
 #   entrypoint.sh COMMAND ARGUMENT...
 set -euo pipefail
 
@@ -137,12 +137,19 @@ prepare_data_directory() {
 }
 
 # Patroni reads all files of a directory, later ones over earlier ones. drain-reader.sh adds one,
-# which a mounted ConfigMap does not allow; a changed ConfigMap is still seen through the link.
+# which a mounted ConfigMap does not allow; a changed ConfigMap is still seen through the links.
 configuration_directory() {
-    local file=$1 directory=${TMPDIR:-/tmp}/patroni
+    local source=$1 directory=${TMPDIR:-/tmp}/patroni file
+    local -a files=("$source")
+    [[ -d $source ]] && files=("$source"/*.yml)
     mkdir -p "$directory"
     rm -f "$directory"/*.yml
-    ln -s "$file" "$directory/10-patroni.yml"
+    for file in "${files[@]}"; do
+        [[ -r $file ]] || fail "cannot read Patroni's configuration $file" <<'TEXT'
+The ConfigMap patroni-config must be mounted at /etc/patroni (key patroni.yml).
+TEXT
+        ln -s "$file" "$directory/"
+    done
     printf '%s\n' "$directory"
 }
 
@@ -150,19 +157,17 @@ main() {
     umask 0077
     case ${1:-} in
     patroni)
-        [[ -n ${2:-} && -r $2 ]] || fail "cannot read Patroni's configuration ${2:-}" <<'TEXT'
-The ConfigMap patroni-config must be mounted at /etc/patroni (key patroni.yml).
-TEXT
         check_environment
         prepare_data_directory
-        exec patroni "$(configuration_directory "$2")"
+        directory=$(configuration_directory "${2:-/etc/patroni}")
+        exec patroni "$directory"
         ;;
     postgres)
         fail 'this image runs Patroni, not postgres alone' <<'TEXT'
-Leave out the container's command and args, or set args: [patroni, /etc/patroni/patroni.yml].
+Leave out the container's command and args, or set args: [patroni, /etc/patroni].
 TEXT
         ;;
-    '') fail 'no command' <<<'Expected: patroni /etc/patroni/patroni.yml' ;;
+    '') fail 'no command' <<<'Expected: patroni /etc/patroni' ;;
     *) exec "$@" ;;
     esac
 }

@@ -46,6 +46,8 @@ main() {
     trap finish TERM INT
     say "receiving from $host by slot $slot to $BACKUP_DIR/wal"
     while true; do
+        # For wal-alive.sh.
+        touch "${TMPDIR:-/tmp}/wal-receive.turn"
         # --synchronous: what was received is on disk, and the slot moves, at once and not only at
         # the end of a segment. --no-loop: so that its errors can be read here.
         pg_receivewal -d "host=$host target_session_attrs=read-write" -D "$BACKUP_DIR/wal" \

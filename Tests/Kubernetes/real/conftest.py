@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rendered manifests, run by real processes against a small Kubernetes.
+
+MARTLET_TEST_BINARY  the martlet to test; else .build/release, else .build/debug
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).parent))
+
+from harness.image import HOME  # noqa: E402
+from harness.kube import Kube  # noqa: E402
+from harness.manifests import REPOSITORY, make_secret, render  # noqa: E402
+
+PASSWORDS = {
+    "POSTGRES_PASSWORD": "of-the-superuser", "POSTGRES_REPLICATION_PASSWORD": "of-replication",
+    "PATRONI_RESTAPI_PASSWORD": "of-the-rest-api", "MARTLET_PASSWORD": "of-martlet",
+    "APP_PASSWORD": "of-the-application",
+}
+
+
+@pytest.fixture(scope="session")
+def martlet_binary():
+    """The executable to test."""
+    chosen = os.environ.get("MARTLET_TEST_BINARY")
+    candidates = [Path(chosen)] if chosen else [
+        REPOSITORY / f".build/{kind}/martlet" for kind in ("release", "debug")]
+    found = next((path for path in candidates if path.exists()), None)
+    if not found:
+        pytest.skip("martlet is not built")
+    return found
+
+
+@pytest.fixture(scope="session")
+def objects():
+    """The base, and the Secret that the README's script makes."""
+    return [*render("base"), make_secret(**PASSWORDS)]
+
+
+@pytest.fixture(scope="session")
+def kube(objects):
+    """Three members that stream, shared by the tests of a module's order."""
+    if os.geteuid() != 0:
+        pytest.skip("namespaces need root")
+    one = Kube(HOME / "kubernetes-real", objects)
+    try:
+        for index in range(3):
+            one.start_member(index)
+        one.wait_streaming([f"postgres-cluster-{index}" for index in range(3)], 120)
+        yield one
+    finally:
+        one.stop()
