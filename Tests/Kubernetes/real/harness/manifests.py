@@ -9,6 +9,8 @@ from pathlib import Path
 
 import yaml
 
+from .settings import PATH
+
 REPOSITORY = Path(__file__).resolve().parents[4]
 DEPLOY = REPOSITORY / "deploy"
 
@@ -17,6 +19,7 @@ DEPLOY = REPOSITORY / "deploy"
 def _render(directory):
     text = subprocess.run(
         ["kubectl", "kustomize", str(directory)], check=True, capture_output=True, text=True,
+        env={"PATH": PATH},
     ).stdout
     return text
 
@@ -30,7 +33,7 @@ def make_secret(**given):
     """The Secret `db`, by the script that operators run."""
     text = subprocess.run(
         [DEPLOY / "scripts/make-secret.sh", "--print"], check=True, capture_output=True,
-        text=True, env={"PATH": "/usr/bin:/bin:/usr/local/bin", **given},
+        text=True, env={"PATH": PATH, **given},
     ).stdout
     return yaml.safe_load(text)
 

@@ -14,7 +14,9 @@
 #   --set-aside    afterwards set the archive aside: this is the cluster's new history
 #   --list         show what there is and end
 #
-# Exit status 0 only if the moment was reached.
+# Exit status 0 only if the moment was reached. The configuration is that of the cluster, which names
+# files of the cluster's data directory; a copy elsewhere is started with
+#   pg_ctl start -D DIR -o "-c listen_addresses= -c hba_file=DIR/pg_hba.conf -c ident_file=DIR/pg_ident.conf"
 set -euo pipefail
 
 # shellcheck disable=SC2034  # used by backup-lib.sh
