@@ -54,7 +54,7 @@ def test_it_was_cloned_from_a_member_and_has_its_slot(kube, reader):
 
 def test_a_reader_that_leaves_finishes_what_runs(kube, reader):
     slow = kube.in_background(
-        kube.sql, "SELECT 'finished' FROM pg_sleep(8)", reader, "postgres", 60)
+        kube.sql, "SELECT 'finished' FROM pg_sleep(20)", reader, "postgres", 60)
     wait_until("the query", lambda: kube.sql(
         "SELECT count(*) FROM pg_stat_activity WHERE query ~ 'pg_sleep' AND state = 'active'"
         " AND pid <> pg_backend_pid()", reader) == "1")
@@ -62,11 +62,11 @@ def test_a_reader_that_leaves_finishes_what_runs(kube, reader):
     # At once no Service leads there any more, and soon Patroni says so, too.
     wait_until("no endpoint", lambda: kube.resolve(
         "postgres-readonly.databases.svc.cluster.local") == [], 5)
-    wait_until("/replica to be refused", lambda: rest(reader, "/replica")[0] == 503, 5)
+    wait_until("/replica to be refused", lambda: rest(reader, "/replica")[0] == 503, 15)
     began = time.time()
     assert slow.result() == "finished"
     leaving.result()
-    assert reader.ended_in_time and time.time() - began < 30
+    assert reader.ended_in_time and time.time() - began < 40
     assert "nothing runs after" in reader.log
     assert reader.name not in {m["name"] for m in rest(kube.wait_leader(), "/cluster")[1]["members"]}
 

@@ -8,12 +8,13 @@
 #
 #   SECONDS        longest wait (90); less than terminationGracePeriodSeconds by the time that
 #                  PostgreSQL needs for its end
-#   DRAIN_NOTICE   seconds of it that are given to proxies to notice (5)
+#   DRAIN_NOTICE   seconds of it that are given to proxies to notice: Patroni reads its files again
+#                  within its loop_wait of 10 (12)
 #
 # It never fails: the pod ends anyway, and a failed hook only cuts the time short.
 set -uo pipefail
 
-notice=${DRAIN_NOTICE:-5}
+notice=${DRAIN_NOTICE:-12}
 limit=${1:-90}
 directory=${TMPDIR:-/tmp}/patroni
 
