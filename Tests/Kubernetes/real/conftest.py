@@ -13,6 +13,7 @@ import pytest
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 
+from harness.image import Image  # noqa: E402
 from harness.kube import Kube  # noqa: E402
 from harness.manifests import REPOSITORY, make_secret, render  # noqa: E402
 from harness.settings import HOME, PASSWORDS  # noqa: E402
@@ -32,8 +33,8 @@ def martlet_binary():
 
 @pytest.fixture(scope="session")
 def objects():
-    """The base, and the Secret that the README's script makes."""
-    return [*render("base"), make_secret(**PASSWORDS)]
+    """The overlay of the tests, and the Secret that the README's script makes."""
+    return [*render(Path(__file__).parent / "overlay"), make_secret(**PASSWORDS)]
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +54,10 @@ def kube(bare_kube):
         bare_kube.start_member(index)
     bare_kube.wait_streaming([f"postgres-cluster-{index}" for index in range(3)], 120)
     return bare_kube
+
+
+@pytest.fixture(scope="session")
+def martlet_image(bare_kube, martlet_binary):
+    """What stands for martlet's image."""
+    bare_kube.images["martlet"] = Image("martlet", bare_kube.directory, binary=martlet_binary)
+    return bare_kube.images["martlet"]

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 from .manifests import DEPLOY
@@ -104,7 +105,13 @@ class Image:
     def _martlet(self):
         # The image has a static Swift runtime; here the binary finds the toolchain's.
         result = ["--ro-bind", str(self.binary), "/usr/local/bin/martlet"]
-        for place in os.environ.get("MARTLET_TEST_SWIFT_RUNTIME", "").split(":"):
-            if place:
-                result += ["--ro-bind", place, place]
+        for place in self._runtime():
+            result += [*self.ancestors(place), "--ro-bind", place, place]
         return result
+
+    def _runtime(self):
+        """Where the toolchain's libraries are; the image has a static runtime instead."""
+        text = subprocess.run(
+            ["ldd", str(self.binary)], check=True, capture_output=True, text=True).stdout
+        places = {str(Path(file).parent) for file in re.findall(r"=> (/\S+)", text)}
+        return sorted(place for place in places if not place.startswith(("/usr/", "/lib")))

@@ -36,7 +36,7 @@ def wait_until(what, check, seconds=60, pause=0.3):
 class Kube:
     """A cluster of machines that are all this one."""
 
-    def __init__(self, directory, objects, major=18, binary=None):
+    def __init__(self, directory, objects, major=18):
         self.directory = Path(directory)
         # What a killed run has left might still write.
         sweep()
@@ -58,8 +58,6 @@ class Kube:
         self.api = Api(self.store, Rights(objects, NAMESPACE), (GATEWAY, 6443),
                        self.authority, self.directory / "api.key")
         self.images = {"patroni": Image("patroni", self.directory, major)}
-        if binary:
-            self.images["martlet"] = Image("martlet", self.directory, binary=binary)
 
     def stop(self):
         """Ends everything and removes it, but the logs."""

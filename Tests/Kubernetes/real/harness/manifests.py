@@ -25,8 +25,8 @@ def _render(directory):
 
 
 def render(directory):
-    """All objects of a kustomization below deploy/kubernetes."""
-    return [o for o in yaml.safe_load_all(_render(DEPLOY / "kubernetes" / directory)) if o]
+    """All objects of a kustomization."""
+    return [o for o in yaml.safe_load_all(_render(directory)) if o]
 
 
 def make_secret(**given):
