@@ -86,3 +86,145 @@ is_healthy() {
     [[ $(k get pod "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}') == True ]] &&
         in_pod "$1" curl -fs -o /dev/null http://127.0.0.1:8008/readiness
 }
+
+image_of_members() {
+    k get statefulset "$cluster" -o 'jsonpath={.spec.template.spec.containers[0].image}'
+}
+
+# Of the members, as patroni.yml has it.
+data_directory() {
+    local found
+    found=$(k get configmap patroni-config -o 'jsonpath={.data.patroni\.yml}' | sed -n 's/^ *data_dir: *//p')
+    [[ -n $found ]] || fail 'there is no data_dir in the ConfigMap patroni-config'
+    printf '%s\n' "$found"
+}
+
+# Where the whole cluster has to end and to begin anew: restore.sh, major-upgrade.sh.
+
+remember_replicas() {
+    replicas=$(k get statefulset "$cluster" -o 'jsonpath={.spec.replicas}')
+    reader_replicas=$(k get deployment "$readers" -o 'jsonpath={.spec.replicas}')
+    ((replicas > 0)) || fail "$cluster has 0 replicas; scale it to what it should have first"
+}
+
+# A Job in the volumes of the first member and of the backups: name, image, command and arguments.
+job_manifest() {
+    local name=$1 image=$2 one
+    shift 2
+    cat <<YAML
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: $name
+  labels:
+    app.kubernetes.io/name: $cluster
+    app.kubernetes.io/component: backup
+spec:
+  backoffLimit: 0
+  template:
+    metadata:
+      labels:
+        app.kubernetes.io/name: $cluster
+        app.kubernetes.io/component: backup
+    spec:
+      restartPolicy: Never
+      serviceAccountName: postgres-backup
+      automountServiceAccountToken: false
+      enableServiceLinks: false
+      securityContext:
+        runAsNonRoot: true
+        runAsUser: 999
+        runAsGroup: 999
+        fsGroup: 999
+        fsGroupChangePolicy: OnRootMismatch
+        seccompProfile: {type: RuntimeDefault}
+      containers:
+        - name: job
+          image: $image
+          command: [/usr/local/bin/entrypoint.sh]
+          args:
+YAML
+    for one in "$@"; do printf '            - "%s"\n' "$one"; done
+    cat <<YAML
+          securityContext:
+            runAsNonRoot: true
+            allowPrivilegeEscalation: false
+            readOnlyRootFilesystem: true
+            capabilities: {drop: [ALL]}
+            seccompProfile: {type: RuntimeDefault}
+          volumeMounts:
+            - {name: pgdata, mountPath: /var/lib/postgresql}
+            - {name: backup, mountPath: /backup}
+            - {name: run, mountPath: /var/run/postgresql}
+            - {name: tmp, mountPath: /tmp}
+            - {name: shm, mountPath: /dev/shm}
+      volumes:
+        - name: pgdata
+          persistentVolumeClaim: {claimName: pgdata-$cluster-0}
+        - name: backup
+          persistentVolumeClaim: {claimName: postgres-backup}
+        - {name: run, emptyDir: {medium: Memory, sizeLimit: 16Mi}}
+        - {name: tmp, emptyDir: {sizeLimit: 512Mi}}
+        - {name: shm, emptyDir: {medium: Memory, sizeLimit: 256Mi}}
+YAML
+}
+
+# Runs the Job to its end and shows what it says; its failure is the caller's.
+run_job() {
+    local name=$1 complete='' failed=''
+    job_manifest "$@" | k create -f -
+    until [[ -n $complete || -n $failed ]]; do
+        sleep 2
+        complete=$(k get job "$name" -o 'jsonpath={.status.succeeded}')
+        failed=$(k get job "$name" -o 'jsonpath={.status.failed}')
+    done
+    k logs "job/$name" >&2 || true
+    [[ -n $complete && $complete != 0 ]]
+}
+
+no_pods() { [[ -z $(k get pods -l "app.kubernetes.io/name=$cluster,app.kubernetes.io/component in (member,reader,wal)" -o name) ]]; }
+one_member() { [[ $(member_pods | wc -l) == 1 ]]; }
+how_to_go_back() {
+    say "to bring the cluster back as it was: kubectl scale statefulset $cluster --replicas=$replicas;" \
+        "kubectl scale deployment $readers --replicas=${reader_replicas:-1}; kubectl scale deployment postgres-wal --replicas=1;" \
+        "kubectl patch cronjob postgres-backup -p '{\"spec\":{\"suspend\":false}}' (and postgres-restore-test)"
+}
+
+suspend() {
+    local one
+    for one in postgres-backup postgres-restore-test; do
+        k patch cronjob "$one" --type merge -p "{\"spec\":{\"suspend\":$1}}"
+    done
+}
+
+end_everything() {
+    say 'ending readers, members and the receiver of the log'
+    suspend true
+    # At 0 replicas the autoscaler leaves the Deployment alone.
+    k scale deployment "$readers" --replicas=0
+    k scale deployment postgres-wal --replicas=0
+    # The first member last: so it is the primary to the end if it was one, and stops as such.
+    k scale statefulset "$cluster" --replicas=1
+    wait_for 600 'the other members to end' one_member
+    k scale statefulset "$cluster" --replicas=0
+    wait_for 600 'all pods to end' no_pods
+}
+
+# From the first member's volume: Patroni takes the database that it finds for the cluster's.
+start_anew() {
+    local index
+    say 'starting the first member'
+    k delete configmap "$cluster-config" "$cluster-leader" "$cluster-failover" "$cluster-sync" --ignore-not-found
+    k scale statefulset "$cluster" --replicas=1
+    wait_for 900 'a primary that takes writes' is_writable
+    say 'starting the others, which clone it'
+    for ((index = 1; index < replicas; index++)); do
+        k delete pvc "pgdata-$cluster-$index" --ignore-not-found
+    done
+    k scale statefulset "$cluster" --replicas="$replicas"
+    k scale deployment "$readers" --replicas="$((reader_replicas > 0 ? reader_replicas : 1))"
+    k scale deployment postgres-wal --replicas=1
+    suspend false
+    # Passwords are those of the old moment; the Secret may have newer ones.
+    in_pod "$(leader)" post-bootstrap
+}

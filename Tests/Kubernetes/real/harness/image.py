@@ -38,8 +38,10 @@ def environment(major):
 class Image:
     """A root file system, as arguments of bwrap."""
 
-    def __init__(self, kind, directory, major=18, binary=None):
+    def __init__(self, kind, directory, major=18, binary=None, older=None):
         self.kind, self.major, self.binary = kind, major, binary
+        # UPGRADE_FROM: a second version's programs.
+        self.older = older
         self.uid = 999 if kind == "patroni" else 65532
         self._etc = Path(directory) / f"etc-{kind}"
         self._scripts = Path(directory) / f"scripts-{kind}"
@@ -89,12 +91,16 @@ class Image:
                 for argument in ("--dir", str(parent))]
 
     def _patroni(self):
-        prefix, venv = postgres(self.major), HOME / "venv"
-        versioned = f"/usr/lib/postgresql/{self.major}"
-        result = []
-        if str(prefix) != versioned:
-            # PyPI's programs find their libraries from where they really are.
-            result += ["--tmpfs", "/usr/lib/postgresql", "--symlink", str(prefix), versioned]
+        venv, result = HOME / "venv", []
+        majors = [major for major in (self.major, self.older) if major]
+        # The very versions that the image has, in Debian's places. PyPI's programs find their
+        # libraries from where they really are.
+        if any(major in MODULES for major in majors):
+            result += ["--tmpfs", "/usr/lib/postgresql"]
+            for major in majors:
+                versioned = f"/usr/lib/postgresql/{major}"
+                result += ["--symlink", str(postgres(major)), versioned] if major in MODULES \
+                    else ["--ro-bind", versioned, versioned]
         result += ["--ro-bind", str(self._scripts), "/usr/local/bin",
                    "--dir", "/usr/local/share", *self.ancestors(venv), "--dir", "/opt",
                    "--ro-bind", str(DEPLOY / "images/patroni/sql"), "/usr/local/share/martlet",

@@ -157,17 +157,18 @@ class Kube:
         name = f"{deployment}-{secrets.token_hex(3)}-{next(self._numbers)}"
         return self.run_pod(name, found["spec"]["template"], image)
 
-    def run_job(self, cronjob, seconds=120, environment=None, check=True):
+    def run_job(self, cronjob, seconds=120, environment=None, check=True, image="patroni"):
         """kubectl create job --from=cronjob/NAME, and its end; (exit code, log)."""
         found = self.manifests.find("CronJob", cronjob)
         template = found["spec"]["jobTemplate"]["spec"]["template"]
         if environment:
-            template = _with_environment(template, environment)
-        return self.run_to_end(f"{cronjob}-{next(self._numbers)}", template, seconds, check)
+            template = with_environment(template, environment)
+        return self.run_to_end(
+            f"{cronjob}-{next(self._numbers)}", template, seconds, check, image=image)
 
-    def run_to_end(self, name, template, seconds=120, check=True, claims=None):
+    def run_to_end(self, name, template, seconds=120, check=True, claims=None, image="patroni"):
         """A pod that ends by itself; (exit code, log)."""
-        pod = self.run_pod(name, template, claims=claims, watched=False)
+        pod = self.run_pod(name, template, image, claims=claims, watched=False)
         try:
             assert pod.container.wait(seconds), f"{name} still runs:\n{pod.log}"
             code, log = pod.container.code, pod.log
@@ -253,7 +254,7 @@ class Background(threading.Thread):
         return self._result
 
 
-def _with_environment(template, environment):
+def with_environment(template, environment):
     """A template whose container has more, or other, variables."""
     spec = template["spec"]
     container = dict(spec["containers"][0])
