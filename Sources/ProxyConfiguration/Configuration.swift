@@ -24,6 +24,12 @@ package struct Configuration: Equatable, Sendable, CustomStringConvertible, Cust
     package let serverTLS: ServerTLSSettings
     /// Where metrics, health and topology are served.
     package let httpAddress: HostAndPort
+    /// What is watched in Kubernetes; nil for nothing.
+    package let kubernetes: KubernetesAccess?
+    /// The API for an autoscaler; nil where it is off.
+    package let externalMetrics: ExternalMetricsAccess?
+    /// What an autoscaler knows the cluster by; nil: Patroni's scope.
+    package let cluster: String?
     /// What is logged, and how.
     package let log: LogSettings
     /// Event loops; 0 means one for each core that the cgroup grants.
@@ -65,9 +71,15 @@ package struct Configuration: Equatable, Sendable, CustomStringConvertible, Cust
     }
 
     /// Only from settings that were checked against each other.
-    init(_ settings: Settings, discovery: Discovery, service: ServiceAccount) {
+    init(
+        _ settings: Settings, discovery: Discovery, service: ServiceAccount,
+        kubernetes: KubernetesAccess?, externalMetrics: ExternalMetricsAccess?
+    ) {
         self.discovery = discovery
         self.service = service
+        self.kubernetes = kubernetes
+        self.externalMetrics = externalMetrics
+        cluster = settings.externalMetrics.cluster
         self.settings = settings
         listeners = settings.listeners
         peers = settings.peerAddresses + [settings.peerDNS].compactMap(\.self)

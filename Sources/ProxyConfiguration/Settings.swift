@@ -20,6 +20,8 @@ struct Settings: Equatable, Sendable {
     var policy = ProxyPolicy()
     var clientTLS = ClientTLSSettings()
     var serverTLS = ServerTLSSettings()
+    var kubernetes = KubernetesSettings()
+    var externalMetrics = ExternalMetricsSettings()
     var log = LogSettings()
     var shards = 0
     var drainTimeout = Instant.Span.seconds(30)
@@ -30,8 +32,8 @@ struct Settings: Equatable, Sendable {
 extension Settings {
     /// Every key, in the order of the sample file.
     static let registry: [Setting<Settings>] =
-        patroni + service + endpoints + clientEncryption + serverEncryption + authentication
-        + clients + pools + routing + limits + tcp + log
+        patroni + service + endpoints + kubernetesKeys + externalMetricsKeys + clientEncryption
+        + serverEncryption + authentication + clients + pools + routing + limits + tcp + log
 
     /// The key of this full name.
     static func setting(_ path: String) -> Setting<Settings>? {
@@ -43,7 +45,12 @@ extension Settings {
         ("patroni", "How the cluster is found and watched."),
         ("service", "The account that martlet itself uses; `martlet setup` prints its SQL."),
         ("peers", "The other martlets, to which cancel requests are passed on."),
-        ("http", "Metrics, health and topology over HTTP."),
+        ("http", "Metrics, health, topology and the load of reads over HTTP."),
+        ("kubernetes", "Pods and the leader's ConfigMap are watched for hints of what changes."),
+        (
+            "external_metrics",
+            "The external metrics API for a HorizontalPodAutoscaler; changed files are read, too."
+        ),
         ("client_tls", "Encryption of clients' connections; changed files are read by themselves."),
         ("server_tls", "Encryption of connections to PostgreSQL; changed files are read, too."),
         ("authentication", "How clients prove who they are."),

@@ -11,7 +11,7 @@ struct SettingsCheck {
     private(set) var problems: Problems
     /// What is allowed but may not be meant.
     var warnings: [String] = []
-    private let sources: ConfigurationSources
+    let sources: ConfigurationSources
 
     /// Takes over what was read, problems included.
     init(_ reader: SettingsReader, _ sources: ConfigurationSources) {
@@ -25,6 +25,8 @@ struct SettingsCheck {
     mutating func run() -> Configuration? {
         let discovery = discovery()
         let service = service()
+        let kubernetes = kubernetes()
+        let externalMetrics = externalMetrics()
         checkAddresses()
         checkPeers()
         checkAuthentication()
@@ -35,7 +37,9 @@ struct SettingsCheck {
         checkRouting()
         checkLimits()
         guard problems.found.isEmpty, let discovery, let service else { return nil }
-        return Configuration(settings, discovery: discovery, service: service)
+        return Configuration(
+            settings, discovery: discovery, service: service, kubernetes: kubernetes,
+            externalMetrics: externalMetrics)
     }
 
     // MARK: Finding the cluster
@@ -256,7 +260,7 @@ struct SettingsCheck {
     func isWritten(_ path: String) -> Bool { origins[path] != nil }
 
     /// Whether something was said of it, of a part of it, or of its group.
-    private func isReported(_ path: String) -> Bool {
+    func isReported(_ path: String) -> Bool {
         let group = path.prefix { $0 != "." }
         return problems.found.contains {
             $0.path == path || $0.path == group || $0.path.hasPrefix("\(path)[")

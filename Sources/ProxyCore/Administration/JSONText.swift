@@ -10,12 +10,23 @@ package struct JSONText {
 
     package mutating func beginObject() { open("{") }
     package mutating func endObject() { close("}") }
+    /// Begins an object that is a member of the present one.
+    package mutating func beginObject(_ name: String) {
+        key(name)
+        open("{")
+    }
     /// Begins an array that is a member of the present object.
     package mutating func beginArray(_ name: String) {
         key(name)
         open("[")
     }
     package mutating func endArray() { close("]") }
+
+    /// A string in the present array.
+    package mutating func element(_ value: String) {
+        separate()
+        put(Self.quoted(value))
+    }
 
     /// A string; null for none.
     package mutating func member(_ name: String, _ value: String?) {

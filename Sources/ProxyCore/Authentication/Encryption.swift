@@ -12,6 +12,8 @@ package struct Encryption: Equatable, Sendable {
     package var hasAgreedProtocol = false
     /// The common name in the peer's certificate, which was verified; nil where it showed none.
     package var certificateName: String?
+    /// The client showed a certificate, with a name or without one.
+    package var hasCertificate = false
 
     package init(version: String, cipher: String, channelBinding: [UInt8]? = nil) {
         self.version = version

@@ -98,6 +98,15 @@ package struct MetricFamily: Sendable {
         "1 where a member may get reads as a replica, else 0 with the reason.")
     static let nodeWeight = MetricFamily(
         "martlet_node_weight", .gauge, "A member's share of reads, between 0 and 1.")
+    static let watchInSync = MetricFamily(
+        "martlet_kubernetes_watch_in_sync", .gauge,
+        "1 while a watch on the Kubernetes API works, by what is watched.")
+    static let watchEvents = MetricFamily(
+        "martlet_kubernetes_watch_events_total", .counter,
+        "Objects that a watch on the Kubernetes API has told of.")
+    static let watchFailures = MetricFamily(
+        "martlet_kubernetes_watch_failures_total", .counter,
+        "Lists and watches of the Kubernetes API that failed.")
 
     // MARK: The process
 
@@ -145,6 +154,7 @@ package struct MetricFamily: Sendable {
         servers, serverConnects, serverConnectErrors, serverEnds,
         replicaLagBytes, replicaLagSeconds, topologyPrimary, topologyTimeline, topologyVersion,
         topologyNodes, topologyEligible, nodeEligible, nodeWeight,
+        watchInSync, watchEvents, watchFailures,
         bytes, accepted, blocks, loopWakeups, loopCalls, refusedMail, shards, logLinesDropped,
         draining, buildInfo,
         residentMemory, virtualMemory, openDescriptors, maximumDescriptors, cpu, startTime,

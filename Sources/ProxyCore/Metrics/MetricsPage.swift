@@ -7,6 +7,8 @@ package struct MetricsPage: Sendable {
     /// Names the nodes; what was counted for a member that left is not shown.
     package var topology = Topology()
     package var process = ProcessFigures()
+    /// Nothing where Kubernetes is not watched.
+    package var kubernetes: [KubernetesWatchFigures] = []
     /// Event loops.
     package var shards = 0
     package var logLinesDropped = 0
@@ -119,6 +121,9 @@ package struct MetricsPage: Sendable {
         }
         page.begin(.nodeWeight)
         for node in topology.nodes { page.sample([("node", node.name)], node.weight) }
+        writeWatches(.watchInSync, to: &page) { $0.isInSync ? 1 : 0 }
+        writeWatches(.watchEvents, to: &page, \.events)
+        writeWatches(.watchFailures, to: &page, \.failures)
     }
 
     private func writeTraffic(to page: inout PrometheusText) {
@@ -165,6 +170,14 @@ package struct MetricsPage: Sendable {
     ) {
         page.begin(family)
         for value in Label.allCases { page.sample([(label, value.label)], tally[value]) }
+    }
+
+    private func writeWatches(
+        _ family: MetricFamily, to page: inout PrometheusText,
+        _ value: (KubernetesWatchFigures) -> Int
+    ) {
+        page.begin(family)
+        for watch in kubernetes { page.sample([("resource", watch.resource)], value(watch)) }
     }
 
     private func writeNodes(

@@ -38,6 +38,7 @@ extension Pooler {
     func route(_ client: ClientSession, now: Instant) {
         if client.replication != nil { return openReplication(client, now: now) }
         client.position.settle(with: topology)
+        countAsExecuting(client, false, now: now)
         let wanted = destination(of: client, now: now)
         countAsRead(client, wanted == .replica, now: now)
         let verdict = choose(for: client, wanted, now: now)
@@ -171,6 +172,7 @@ extension Pooler {
     /// Brings the server's session to where the client's is, then runs the unit.
     func prepare(_ client: ClientSession, on server: ServerConnection, now: Instant) {
         server.isSettled = false
+        countAsExecuting(client, true, now: now)
         let replay = SettingsReplay.text(from: server.applied, to: client.settings)
         if replay == nil { server.applied = client.settings }
         let text = [replay, mustForgetSequences(client) ? "DISCARD SEQUENCES" : nil]
@@ -274,5 +276,13 @@ extension Pooler {
         if client.unit.isLogin || client.unit.countsAsRead == isRead { return }
         client.unit.countsAsRead = isRead
         if isRead { demand.began(now: now) } else { demand.ended(now: now) }
+    }
+
+    /// A read that has a server executes; one that has none (any more) is queued.
+    func countAsExecuting(_ client: ClientSession, _ hasServer: Bool, now: Instant) {
+        let isExecuting = hasServer && client.unit.countsAsRead
+        if client.unit.countsAsExecuting == isExecuting { return }
+        client.unit.countsAsExecuting = isExecuting
+        if isExecuting { executingReads.began(now: now) } else { executingReads.ended(now: now) }
     }
 }

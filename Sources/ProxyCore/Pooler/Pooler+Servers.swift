@@ -193,6 +193,7 @@ extension Pooler {
             return attach(server, to: client, now: now)
         }
         if pool.waitingCount > 0 { return replace(server, isNew: isNew, now: now) }
+        if topology.isDraining(server.key.node) { return close(server, .topology) }
         server.phase = .idle
         server.idleSince = now
         pool.addIdle(server)

@@ -55,6 +55,7 @@ extension Pooler {
 
     /// The unit is over, well or not; its traces in the counters and in `inbound` go.
     func finishUnit(_ client: ClientSession, now: Instant, latency: Instant.Span? = nil) {
+        countAsExecuting(client, false, now: now)
         if client.unit.countsAsRead { demand.ended(now: now) }
         uncount(client, now: now, latency: latency)
         if client.unit.gathered > 0 { dropGathered(client) }

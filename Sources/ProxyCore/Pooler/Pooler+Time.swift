@@ -184,9 +184,20 @@ extension Pooler {
         for pool in Array(pools.values) where pool.waitingCount > 0 {
             let isGone = topology[pool.key.node] == nil
             let wasPrimary = old.primary == pool.key.node && topology.primary != pool.key.node
-            if isGone || wasPrimary { rerouteWaiters(of: pool, now: now) }
+            if isGone || wasPrimary || topology.isDraining(pool.key.node) {
+                rerouteWaiters(of: pool, now: now)
+            }
         }
+        if topology.version != old.version { closeIdleServersOfDraining() }
         if !held.isEmpty { retryHeld(now: now) }
+    }
+
+    /// A member that is to leave gets nothing new, and who works there gets to the end of it
+    /// (`release` closes what comes free after that). Its server need not wait for our idle ones.
+    private func closeIdleServersOfDraining() {
+        for pool in Array(pools.values) where topology.isDraining(pool.key.node) {
+            for server in pool.idleServers { close(server, .topology) }
+        }
     }
 
     /// Connections to a primary that is none any more are closed: nothing is written there again.

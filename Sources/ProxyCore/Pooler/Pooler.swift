@@ -71,6 +71,8 @@ package final class Pooler {
     var isDraining = false
     package internal(set) var counters = ShardCounters()
     package internal(set) var demand: ReadDemand
+    /// The part of the demand that has a server.
+    package internal(set) var executingReads: ReadDemand
     var lastHousekeeping = Instant(0)
     /// When positions were last asked for.
     var positionsWantedAt = Instant(0)
@@ -97,6 +99,7 @@ package final class Pooler {
         unnamed = hashing([])
         registry = StatementRegistry(shard: shard, hashing: hashing)
         demand = ReadDemand(now: now)
+        executingReads = ReadDemand(now: now)
     }
 
     // MARK: Sockets
@@ -221,7 +224,9 @@ package final class Pooler {
                 counters[node: server.key.node].servers.count(Self.activity(of: server))
             }
         }
-        return ShardStatistics(counters: counters, readDemand: demand.average(now: now))
+        return ShardStatistics(
+            counters: counters, readDemand: demand.average(now: now),
+            executingReads: executingReads.average(now: now))
     }
 
     private static func activity(of client: ClientSession) -> ClientActivity {

@@ -116,6 +116,8 @@ package struct UnitOfWork {
     /// A transaction that has failed goes before it.
     package var restoresFailure = false
     package var countsAsRead = false
+    /// It counts as a read and has a server.
+    package var countsAsExecuting = false
 
     package init() {}
 

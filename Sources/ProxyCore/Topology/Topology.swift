@@ -19,12 +19,22 @@ package struct Topology: Equatable, Sendable {
     package var isStandbyCluster = false
     /// Patroni is in maintenance mode.
     package var isPaused = false
+    /// Patroni's name of the cluster, once it is known.
+    package var scope: String?
     /// What all members share; another one's are strangers.
     package var systemIdentifier: String?
 
     package init() {}
 
     package subscript(id: NodeID) -> Node? { nodes.first { $0.id == id } }
+
+    /// Whether a member is to leave: it gets no reads, and its idle servers are closed.
+    package func isDraining(_ id: NodeID) -> Bool {
+        for index in nodes.indices where nodes[index].id == id {
+            return nodes[index].exclusion == .draining
+        }
+        return false
+    }
 
     /// One member of the cluster.
     package struct Node: Equatable, Sendable {

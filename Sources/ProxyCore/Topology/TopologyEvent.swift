@@ -17,8 +17,8 @@ package enum TopologyEvent: Equatable, Sendable {
     case doubted(NodeID)
     /// Sessions wait for positions that are newer than the last ones.
     case positionsWanted
-    /// A member was told to leave (or no longer is): no reads from now on.
-    case draining(name: String, Bool)
+    /// What Kubernetes told gives reason to look, or to stop giving reads to somebody.
+    case hinted(ClusterHint)
 }
 
 /// What the topology monitor wants done.

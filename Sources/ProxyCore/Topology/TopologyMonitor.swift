@@ -13,6 +13,8 @@
 package struct TopologyMonitor: Sendable {
     /// Members kept at most; further ones that Patroni lists are not used.
     package static let memberLimit = 256
+    /// Between two askings, however many hints come.
+    private static let hintSpacing = Instant.Span.milliseconds(100)
 
     private(set) var policy: ProxyPolicy
     private(set) var seeds: [String]
@@ -35,6 +37,8 @@ package struct TopologyMonitor: Sendable {
     /// A hint came: ask often until then, even when the first answers look well.
     private(set) var doubtUntil = Instant(0)
     var forgotten: [NodeID] = []
+    /// Names that were told to leave, known as members or not; the oldest first.
+    private var draining: [String] = []
     var jitter: SplitMix64
 
     /// `seeds`: scheme, host and port of any Patroni REST interfaces.
@@ -58,10 +62,7 @@ package struct TopologyMonitor: Sendable {
         case .sampleFailed(let id, let failure): sampleFailed(id, failure, now)
         case .doubted(let id): doubted(id, now)
         case .positionsWanted: positionsWanted(now)
-        case .draining(let name, let isDraining):
-            if let index = members.firstIndex(where: { $0.name == name }) {
-                members[index].isDraining = isDraining
-            }
+        case .hinted(let hint): hinted(hint, now)
         }
         judge(now)
     }
@@ -101,12 +102,15 @@ package struct TopologyMonitor: Sendable {
                 if members[index].report == nil { members[index].tags = member.tags }
                 return
             }
-            // The same name elsewhere is another server; connections to the old one are lost.
+            // The same name elsewhere is another server; connections to the old one are lost. What
+            // was said of the old one's pod is not said of it.
+            draining.removeAll { $0 == member.name }
             forgotten.append(members[index].id)
             members.remove(at: index)
         }
         guard members.count < Self.memberLimit else { return }
         members.append(MemberRecord(id: NodeID(nextIndex), member, now: now))
+        members[members.count - 1].isDraining = draining.contains(member.name)
         nextIndex += 1
     }
 
@@ -158,6 +162,26 @@ package struct TopologyMonitor: Sendable {
         }
     }
 
+    /// Something outside changed; what it means is found out by asking.
+    private mutating func hinted(_ hint: ClusterHint, _ now: Instant) {
+        switch hint {
+        case .draining(let name, let isDraining):
+            draining.removeAll { $0 == name }
+            // Its pod may be known before the member is.
+            if isDraining { draining = Array(draining.suffix(Self.memberLimit - 1)) + [name] }
+            for index in members.indices where members[index].name == name {
+                members[index].isDraining = isDraining
+            }
+        case .membersChanged: discovery.hurry(now, spacing: Self.hintSpacing)
+        case .primaryMayChange:
+            doubtUntil = now + policy.topology.probeInterval
+            for index in members.indices {
+                members[index].probe.hurry(now, spacing: Self.hintSpacing)
+                members[index].sampling.hurry(now, spacing: Self.hintSpacing)
+            }
+        }
+    }
+
     /// Samples everybody who answers before the interval is over.
     private mutating func positionsWanted(_ now: Instant) {
         for index in members.indices where members[index].downSince == nil {
@@ -196,6 +220,7 @@ package struct TopologyMonitor: Sendable {
         next.systemIdentifier = topology.systemIdentifier ?? commonSystemIdentifier()
         raiseTimeline(of: &next, now)
         next.isStandbyCluster = members.contains { $0.report?.role == .standbyLeader }
+        next.scope = scope ?? members.lazy.compactMap(\.report?.scope).first
         next.isPaused = members.contains { $0.presentReport?.isPaused == true }
         let rule = WritableRule(
             now: now, timeline: next.timeline, systemIdentifier: next.systemIdentifier,
@@ -234,7 +259,10 @@ package struct TopologyMonitor: Sendable {
     private mutating func removeDeparted(_ now: Instant) {
         guard members.contains(where: { $0.absentSince != nil }) else { return }
         let lifetime = sampleLifetime
-        forgotten += members.filter { Self.hasLeft($0, now, lifetime) }.map(\.id)
+        let left = members.filter { Self.hasLeft($0, now, lifetime) }
+        forgotten += left.map(\.id)
+        // Whoever comes back under the name is another one, also where no watch says so.
+        draining.removeAll { name in left.contains { $0.name == name } }
         members.removeAll { Self.hasLeft($0, now, lifetime) }
     }
 

@@ -12,17 +12,21 @@ package struct AdministrationEndpoints: Sendable {
     package var readiness: @Sendable () -> Readiness
     /// Asks each shard for a sign of life.
     package var health: @Sendable () async -> Health
+    /// The load of reads; nil where a shard does not answer.
+    package var autoscale: @Sendable () async -> AutoscaleDocument?
 
     package init(
         metrics: @escaping @Sendable () async -> MetricsPage?,
         topology: @escaping @Sendable () -> Topology,
         readiness: @escaping @Sendable () -> Readiness,
-        health: @escaping @Sendable () async -> Health
+        health: @escaping @Sendable () async -> Health,
+        autoscale: @escaping @Sendable () async -> AutoscaleDocument?
     ) {
         self.metrics = metrics
         self.topology = topology
         self.readiness = readiness
         self.health = health
+        self.autoscale = autoscale
     }
 
     /// Answers one request.
@@ -40,8 +44,12 @@ package struct AdministrationEndpoints: Sendable {
             HTTPResponse(
                 .ok, TopologyDocument.text(of: topology()),
                 contentType: TopologyDocument.contentType)
+        case "/autoscale":
+            await autoscale().map {
+                HTTPResponse(.ok, $0.text, contentType: AutoscaleDocument.contentType)
+            } ?? HTTPResponse(.serviceUnavailable, "a shard does not answer; see /healthz\n")
         case "/":
-            HTTPResponse(.ok, "martlet\n/metrics\n/healthz\n/readyz\n/topology\n")
+            HTTPResponse(.ok, "martlet\n/metrics\n/autoscale\n/healthz\n/readyz\n/topology\n")
         default:
             HTTPResponse(.notFound)
         }

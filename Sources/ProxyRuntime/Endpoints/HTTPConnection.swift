@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import CLinux
 internal import Dispatch
 internal import Glibc
 internal import ProxyCore
@@ -38,6 +37,9 @@ final class HTTPConnection {
     private(set) var exchange: UInt64 = 0
 
     private let descriptor: Int32
+    /// The same socket, and its TLS session where it has one.
+    private let channel: Channel
+    private let refuse: (HTTPStatus) -> HTTPResponse
     private let queue: DispatchQueue
     private let limits: HTTPLimits
     private var input: [UInt8] = []
@@ -59,10 +61,13 @@ final class HTTPConnection {
     }
 
     init(
-        descriptor: Int32, queue: DispatchQueue, limits: HTTPLimits, now: UInt64,
+        descriptor: Int32, session: TLSSession?, queue: DispatchQueue, limits: HTTPLimits,
+        now: UInt64, refuse: @escaping (HTTPStatus) -> HTTPResponse,
         onReady: @escaping (Readiness) -> Void
     ) {
         self.descriptor = descriptor
+        self.refuse = refuse
+        channel = Channel(Socket(descriptor: descriptor), session)
         self.queue = queue
         self.limits = limits
         self.onReady = onReady
@@ -87,6 +92,7 @@ final class HTTPConnection {
     func readable(now: UInt64) -> Step {
         let wasEmpty = input.isEmpty
         guard receive() else { return end() }
+        if channel.hasUnsent { awaitRoom() }
         switch phase {
         case .readingHead:
             // From the first byte on the head has its own time: a slow writer gains none.
@@ -111,8 +117,11 @@ final class HTTPConnection {
 
     /// The socket takes bytes again.
     func writable(now: UInt64) -> Step {
-        guard case .writing = phase else { return .none }
-        return flush(now: now)
+        if case .writing = phase { return flush(now: now) }
+        // The rest of a handshake.
+        if case .failed = channel.session?.sendUnsent(to: channel.socket) { return end() }
+        if !channel.hasUnsent { stopAwaitingRoom() }
+        return .none
     }
 
     /// The time of the present phase is over.
@@ -122,11 +131,11 @@ final class HTTPConnection {
             // An idle connection is closed without a word; half a request deserves one.
             guard !input.isEmpty else { return end() }
             keepsAlive = false
-            return write(HTTPResponse(.requestTimeout), isHead: false, now: now)
+            return write(refuse(.requestTimeout), isHead: false, now: now)
         case .handling:
             keepsAlive = false
             return write(
-                HTTPResponse(.serviceUnavailable), isHead: request?.method == .head, now: now)
+                refuse(.serviceUnavailable), isHead: request?.method == .head, now: now)
         case .writing, .lingering:
             return end()
         case .closed:
@@ -142,8 +151,7 @@ final class HTTPConnection {
         shutdown(descriptor, Int32(SHUT_RDWR))
         readSource?.cancel()
         readSource = nil
-        writeSource?.cancel()
-        writeSource = nil
+        stopAwaitingRoom()
         return .forget
     }
 
@@ -151,22 +159,32 @@ final class HTTPConnection {
 
     /// Reads what is there; false where the connection is broken.
     private func receive() -> Bool {
-        var chunk = InlineArray<4096, UInt8>(repeating: 0)
-        var span = chunk.mutableSpan
-        let count = unsafe span.withUnsafeMutableBytes { bytes in
-            unsafe recv(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_DONTWAIT))
+        while true {
+            var chunk = InlineArray<4096, UInt8>(repeating: 0)
+            var span = chunk.mutableSpan
+            let result = unsafe span.withUnsafeMutableBytes { unsafe channel.receive(into: $0) }
+            switch result {
+            case .nothing: return channel.session?.fault == nil
+            case .failed: return false
+            case .ended:
+                sawEnd = true
+                // An ended stream stays readable: the source would fire for ever.
+                readSource?.cancel()
+                readSource = nil
+                return true
+            case .received(let count, let isDrained):
+                guard take(chunk, count) else { return false }
+                // The source tells of what the kernel has, not of what was decrypted already.
+                if isDrained || channel.session == nil { return true }
+            }
         }
-        if count < 0 { return errno == EAGAIN || errno == EINTR }
-        if count == 0 {
-            sawEnd = true
-            // An ended stream stays readable: the source would fire for ever.
-            readSource?.cancel()
-            readSource = nil
-            return true
-        }
+    }
+
+    /// Keeps what came; false where it is too much.
+    private func take(_ chunk: InlineArray<4096, UInt8>, _ count: Int) -> Bool {
         if case .lingering = phase {
             lingered += count
-            return true
+            return lingered <= limits.lingerBytes
         }
         guard input.count + count <= limits.head.head + 4096 else { return false }
         for index in 0..<count { input.append(chunk[index]) }
@@ -179,6 +197,8 @@ final class HTTPConnection {
             return sawEnd ? end() : .none
         case .request(let request, let count):
             input.removeFirst(count)
+            var request = request
+            request.peer = peer
             self.request = request
             phase = .handling
             exchange += 1
@@ -186,8 +206,16 @@ final class HTTPConnection {
             return .handle(request)
         case .refused(let status):
             keepsAlive = false
-            return write(HTTPResponse(status), isHead: false, now: now)
+            return write(refuse(status), isHead: false, now: now)
         }
+    }
+
+    /// Whom the TLS session has proved it to be.
+    private var peer: HTTPPeer {
+        guard let session = channel.session else { return .unencrypted }
+        let encryption = session.encryption
+        return encryption.hasCertificate
+            ? .certificate(name: encryption.certificateName) : .anonymous
     }
 
     // MARK: Output
@@ -201,23 +229,25 @@ final class HTTPConnection {
     }
 
     private func flush(now: UInt64) -> Step {
-        while sent < output.count {
-            let count = unsafe output.withUnsafeBytes { bytes in
-                unsafe martlet_send(descriptor, bytes.baseAddress! + sent, bytes.count - sent)
-            }
-            if count > 0 {
+        while sent < output.count || channel.hasUnsent {
+            let bytes = output
+            switch unsafe channel.send(bytes.span.bytes.extracting(sent..<bytes.count)) {
+            case .failed: return end()
+            case .sent(let count, let isFull):
                 sent += count
-            } else if errno == EAGAIN {
+                guard isFull else { continue }
                 awaitRoom()
                 return .none
-            } else if errno != EINTR {
-                return end()
             }
         }
-        writeSource?.cancel()
-        writeSource = nil
+        stopAwaitingRoom()
         output = []
         return keepsAlive ? next(now: now) : linger(now: now)
+    }
+
+    private func stopAwaitingRoom() {
+        writeSource?.cancel()
+        writeSource = nil
     }
 
     private func awaitRoom() {
@@ -244,7 +274,7 @@ final class HTTPConnection {
         phase = .lingering
         input = []
         deadline = now + limits.lingerTimeout.nanoseconds
-        shutdown(descriptor, Int32(SHUT_WR))
+        channel.shutDownWriting()
         return .none
     }
 

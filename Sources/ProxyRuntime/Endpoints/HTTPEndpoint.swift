@@ -56,6 +56,10 @@ package final class HTTPEndpoint: @unchecked Sendable {
     private let queue = DispatchQueue(label: "martlet.http")
     private let limits: HTTPLimits
     private let handler: Handler
+    /// How it says no by itself, in the form of its API.
+    private let refuse: @Sendable (HTTPStatus) -> HTTPResponse
+    /// Nil: everything is in clear.
+    private let tls: ShardTLS?
     private let listener: Int32
     /// Left when the listener is closed, which Dispatch does in its own time.
     private let listening = DispatchGroup()
@@ -69,10 +73,14 @@ package final class HTTPEndpoint: @unchecked Sendable {
 
     /// Binds and listens; serves from `start()` on.
     package init(
-        host: String, port: UInt16, limits: HTTPLimits = HTTPLimits(), handler: @escaping Handler
+        host: String, port: UInt16, limits: HTTPLimits = HTTPLimits(), tls: TLSStore? = nil,
+        refuse: @escaping @Sendable (HTTPStatus) -> HTTPResponse = { HTTPResponse($0) },
+        handler: @escaping Handler
     ) throws(HTTPEndpointFault) {
         self.limits = limits
         self.handler = handler
+        self.refuse = refuse
+        self.tls = tls.map { ShardTLS($0) }
         (listener, self.port) = try ListeningSocket.open(host: host, port: port)
     }
 
@@ -136,15 +144,17 @@ package final class HTTPEndpoint: @unchecked Sendable {
 
     private func admit(_ descriptor: Int32) {
         if connections.count >= limits.connections && !dropOldestExpendable() {
-            let refusal = HTTPResponse(.serviceUnavailable)
-            ListeningSocket.sayGoodbye(
-                refusal.encoded(isHead: false, keepsAlive: false), descriptor)
-            return
+            // Before a handshake nothing can be said.
+            let refusal = refuse(.serviceUnavailable).encoded(isHead: false, keepsAlive: false)
+            return ListeningSocket.sayGoodbye(tls == nil ? refusal : [], descriptor)
         }
+        let session = try? tls?.sessionOfClient(early: [])
+        if tls != nil, session == nil { return ListeningSocket.sayGoodbye([], descriptor) }
         let key = nextKey
         nextKey += 1
         connections[key] = HTTPConnection(
-            descriptor: descriptor, queue: queue, limits: limits, now: now
+            descriptor: descriptor, session: session, queue: queue, limits: limits, now: now,
+            refuse: refuse
         ) { [weak self] readiness in self?.ready(readiness, key) }
         tickLater()
     }
@@ -179,7 +189,7 @@ package final class HTTPEndpoint: @unchecked Sendable {
     private func handle(_ request: HTTPRequest, _ key: UInt64, _ connection: HTTPConnection) {
         let exchange = connection.exchange
         guard runningHandlers < limits.connections else {
-            return answered(HTTPResponse(.serviceUnavailable), key, exchange)
+            return answered(refuse(.serviceUnavailable), key, exchange)
         }
         runningHandlers += 1
         Task { [handler] in

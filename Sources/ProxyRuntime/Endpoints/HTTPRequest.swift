@@ -14,6 +14,8 @@ package struct HTTPRequest: Equatable, Sendable {
     package var query: String
     /// Whether the client wants to ask more on this connection.
     package var keepsAlive: Bool
+    /// Who asks, as far as the connection proves it.
+    package var peer = HTTPPeer.unencrypted
 
     package init(method: Method, path: String, query: String, keepsAlive: Bool) {
         self.method = method
@@ -21,6 +23,15 @@ package struct HTTPRequest: Equatable, Sendable {
         self.query = query
         self.keepsAlive = keepsAlive
     }
+}
+
+/// Who is at the other end of a connection.
+package enum HTTPPeer: Equatable, Sendable {
+    case unencrypted
+    /// TLS, without a certificate of the client's.
+    case anonymous
+    /// A certificate of an authority that is trusted, and its common name, where it has one.
+    case certificate(name: String?)
 }
 
 /// What the bytes that arrived so far amount to.

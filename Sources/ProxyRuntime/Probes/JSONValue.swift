@@ -68,6 +68,15 @@ enum JSONValue: Decodable, Equatable, Sendable {
         }
     }
 
+    /// A number, whole or not.
+    var real: Double? {
+        switch self {
+        case .integer(let value): Double(value)
+        case .number(let value): value
+        default: nil
+        }
+    }
+
     /// A scalar as people would write it.
     var text: String? {
         switch self {

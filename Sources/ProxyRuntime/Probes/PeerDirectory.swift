@@ -17,6 +17,13 @@ package final class PeerDirectory: Sendable {
         var found: [HostAndPort: [SocketAddress]] = [:]
         var published = Peers()
         var isRunning = false
+
+        /// Everybody who was found, but for this instance.
+        func peers(_ interfaces: Set<String>) -> Peers {
+            Peers(found: Set(found.values.joined().compactMap(\.peer))) { address in
+                listening.contains { $0.accepts(address, on: interfaces) }
+            }
+        }
     }
 
     private static let interval = DispatchTimeInterval.seconds(5)
@@ -53,6 +60,18 @@ package final class PeerDirectory: Sendable {
     }
 
     package func stop() { state.withLock { $0.isRunning = false } }
+
+    /// The others as last looked up; nil while a name has not been looked up yet.
+    package var others: [Peers.Address]? {
+        let interfaces = interfaces()
+        return state.withLock { state in
+            guard state.names.allSatisfy({ state.found[$0] != nil }) else { return nil }
+            return state.peers(interfaces).others
+        }
+    }
+
+    /// Looks now: one of them does not answer, and may have left.
+    package func refresh() { look() }
 
     /// Other names; those that stay keep what was found.
     package func reconfigure(names: [HostAndPort]) {
@@ -94,10 +113,7 @@ package final class PeerDirectory: Sendable {
     private func settle() {
         let interfaces = interfaces()
         let changed = state.withLock { state -> Peers? in
-            let own = state.listening
-            let peers = Peers(found: Set(state.found.values.joined().compactMap(\.peer))) { address in
-                own.contains { $0.accepts(address, on: interfaces) }
-            }
+            let peers = state.peers(interfaces)
             if peers == state.published { return nil }
             state.published = peers
             return peers

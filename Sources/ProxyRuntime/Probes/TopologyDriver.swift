@@ -83,8 +83,11 @@ package final class TopologyDriver: @unchecked Sendable {
 
     /// Something outside, such as a watch on pods, says that a member is to leave.
     package func draining(name: String, _ isDraining: Bool) {
-        queue.async { self.happened(.draining(name: name, isDraining)) }
+        hinted(.draining(name: name, isDraining))
     }
+
+    /// A watch on Kubernetes saw something that gives reason to look.
+    package func hinted(_ hint: ClusterHint) { queue.async { self.happened(.hinted(hint)) } }
 
     /// Another configuration; members and what is known of them stay.
     package func reconfigure(_ policy: ProxyPolicy, seeds: [String]) {

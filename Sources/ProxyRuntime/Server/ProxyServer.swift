@@ -37,6 +37,11 @@ package final class ProxyServer: Sendable {
     private let shards: ShardGroup
     private let peers: PeerDirectory
     private let http: HTTPEndpoint
+    /// Nil where Kubernetes is not watched.
+    private let watch: KubernetesWatch?
+    /// Nil where no autoscaler is served.
+    private let metricsAPI: HTTPEndpoint?
+    private let fleet: FleetDemand
     private let tls: TLSStore
     private let shardCount: Int
     private let version: String
@@ -73,9 +78,14 @@ package final class ProxyServer: Sendable {
             policy: configuration.policy, seeds: configuration.seeds, account: account,
             client: PatroniClient(files: configuration.patroniTLS), queue: queue, logger: logger, seed: generator.next(), clock: clock,
             onChange: { outlet.server?.changed($0) })
-        peers = PeerDirectory(
+        let peers = PeerDirectory(
             names: configuration.peers, queue: queue, logger: logger,
             onChange: { outlet.server?.shards.publish($0) })
+        self.peers = peers
+        fleet = FleetDemand(
+            port: configuration.httpAddress.port, peers: { peers.others },
+            refresh: { peers.refresh() }, own: { await outlet.server?.autoscale() })
+        watch = Self.watch(configuration, driver, generator.next(), logger)
         shardCount = configuration.shards > 0 ? configuration.shards : GrantedCores.count()
         self.log = log
         self.logger = logger
@@ -93,14 +103,9 @@ package final class ProxyServer: Sendable {
         } catch {
             throw StartFailure(description: "the event loops could not be made: \(error)")
         }
-        let address = configuration.httpAddress
-        do {
-            http = try HTTPEndpoint(host: address.host, port: address.port) { request in
-                await outlet.server?.endpoints().respond(to: request)
-                    ?? HTTPResponse(.serviceUnavailable)
-            }
-        } catch {
-            throw StartFailure(description: "http.listen \(address): \(error)")
+        http = try Self.http(configuration.httpAddress, outlet)
+        metricsAPI = try configuration.externalMetrics.map { access throws(StartFailure) in
+            try Self.metricsAPI(access, queue, logger, outlet)
         }
         outlet.server = self
     }
@@ -108,7 +113,9 @@ package final class ProxyServer: Sendable {
     /// Begins to probe, to answer HTTP, and to accept clients.
     package func start() throws(StartFailure) {
         driver.start()
+        watch?.start()
         http.start()
+        metricsAPI?.start()
         let listeners = state.withLock { $0.configuration.listeners }
         var addresses: [SocketAddress] = []
         for listener in listeners {
@@ -190,11 +197,13 @@ package final class ProxyServer: Sendable {
 
     package func stop() async {
         await shards.stop()
+        watch?.stop()
         driver.stop()
         peers.stop()
         secrets.stop()
         catalogues.stop()
         http.stop()
+        metricsAPI?.stop()
         logger.notice("stopped")
         log.flush()
     }
@@ -208,17 +217,85 @@ package final class ProxyServer: Sendable {
 
     // MARK: What others ask
 
+    private var readiness: Readiness {
+        state.withLock {
+            Readiness(listening: $0.isListening, draining: $0.isDraining, topology: $0.topology)
+        }
+    }
+
     private func endpoints() -> AdministrationEndpoints {
         AdministrationEndpoints(
             metrics: { await self.page() },
             topology: { self.state.withLock { $0.topology } },
-            readiness: {
-                self.state.withLock {
-                    Readiness(
-                        listening: $0.isListening, draining: $0.isDraining, topology: $0.topology)
-                }
+            readiness: { self.readiness },
+            health: { await self.health() }, autoscale: { await self.autoscale() })
+    }
+
+    private func health() async -> Health { Health(silentShards: await shards.silentShards()) }
+
+    private func autoscale() async -> AutoscaleDocument? {
+        guard let statistics = await shards.statistics() else { return nil }
+        return state.withLock {
+            AutoscaleDocument(
+                statistics: ShardStatistics.sum(statistics), topology: $0.topology,
+                cluster: $0.configuration.cluster)
+        }
+    }
+
+    private func metricsEndpoints() -> ExternalMetricsEndpoints {
+        ExternalMetricsEndpoints(
+            allowedNames: {
+                self.state.withLock { $0.configuration.externalMetrics?.allowedNames ?? [] }
             },
-            health: { Health(silentShards: await self.shards.silentShards()) })
+            total: { await self.fleet.total() }, readiness: { self.readiness },
+            health: { await self.health() }, clock: { Int(Log.now / 1_000_000_000) })
+    }
+
+    private static func watch(
+        _ configuration: Configuration, _ driver: TopologyDriver, _ seed: UInt64, _ logger: Logger
+    ) -> KubernetesWatch? {
+        configuration.kubernetes.map { access in
+            KubernetesWatch(
+                access, logger: logger, seed: seed, clock: { MonotonicClock.now },
+                onHint: { driver.hinted($0) })
+        }
+    }
+
+    private static func http(
+        _ address: HostAndPort, _ outlet: Outlet
+    ) throws(StartFailure) -> HTTPEndpoint {
+        do throws(HTTPEndpointFault) {
+            return try HTTPEndpoint(host: address.host, port: address.port) { request in
+                await outlet.server?.endpoints().respond(to: request)
+                    ?? HTTPResponse(.serviceUnavailable)
+            }
+        } catch {
+            throw StartFailure(description: "http.listen \(address): \(error)")
+        }
+    }
+
+    private static func metricsAPI(
+        _ access: ExternalMetricsAccess, _ queue: DispatchQueue, _ logger: Logger,
+        _ outlet: Outlet
+    ) throws(StartFailure) -> HTTPEndpoint {
+        let store: TLSStore
+        do throws(TLSFault) {
+            store = try TLSStore(.http(access.files), logger: logger)
+        } catch {
+            throw StartFailure(description: "external_metrics: \(error)")
+        }
+        store.watchFiles(on: queue)
+        do throws(HTTPEndpointFault) {
+            return try HTTPEndpoint(
+                host: access.address.host, port: access.address.port, tls: store,
+                refuse: ExternalMetricsEndpoints.refusal
+            ) { request in
+                await outlet.server?.metricsEndpoints().respond(to: request)
+                    ?? ExternalMetricsEndpoints.refusal(.serviceUnavailable)
+            }
+        } catch {
+            throw StartFailure(description: "external_metrics.listen \(access.address): \(error)")
+        }
     }
 
     private func page() async -> MetricsPage? {
@@ -230,6 +307,7 @@ package final class ProxyServer: Sendable {
         page.shards = shardCount
         page.logLinesDropped = log.droppedLines
         page.version = version
+        page.kubernetes = watch?.figures ?? []
         state.withLock {
             page.topology = $0.topology
             page.draining = $0.isDraining

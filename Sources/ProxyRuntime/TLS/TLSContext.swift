@@ -20,7 +20,8 @@ package final class TLSContext: Sendable {
     /// For connections of clients; those who are asked for a certificate may have none, which is
     /// for the core to refuse, in the protocol's words.
     package init(
-        forClients settings: ClientTLSSettings, asksForCertificate: Bool
+        forClients settings: ClientTLSSettings, asksForCertificate: Bool,
+        speaking spoken: ApplicationProtocol = .postgresql
     ) throws(TLSFault) {
         unsafe pointer = try Self.make(isServer: true, minimum: settings.minimumVersion)
         (isServer, verifiesHost) = (true, false)
@@ -34,7 +35,10 @@ package final class TLSContext: Sendable {
             unsafe SSL_CTX_set_client_CA_list(pointer, SSL_load_client_CA_file(file))
             unsafe SSL_CTX_set_verify(pointer, SSL_VERIFY_PEER, nil)
         }
-        unsafe SSL_CTX_set_alpn_select_cb(pointer, Self.selectProtocol, nil)
+        switch spoken {
+        case .postgresql: unsafe SSL_CTX_set_alpn_select_cb(pointer, Self.selectPostgreSQL, nil)
+        case .http: unsafe SSL_CTX_set_alpn_select_cb(pointer, Self.selectHTTP, nil)
+        }
     }
 
     /// For connections to servers. As in libpq, a named authority is insisted on by `require`, too.
@@ -92,32 +96,53 @@ package final class TLSContext: Sendable {
 
     // MARK: ALPN
 
-    /// As it goes over the wire, with its length before it.
+    /// As they go over the wire, with their length before them.
     private static let protocolName: [UInt8] = [10] + Array("postgresql".utf8)
+    private static let httpName: [UInt8] = [8] + Array("http/1.1".utf8)
 
-    /// Who speaks of protocols must speak of ours: that is what keeps a browser's connection from
-    /// being led here. Who does not is a client older than PostgreSQL 17.
-    private static let selectProtocol:
+    private typealias Selection =
         @convention(c) (
             OpaquePointer?, UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
             UnsafeMutablePointer<UInt8>?, UnsafePointer<UInt8>?, UInt32, UnsafeMutableRawPointer?
-        ) -> Int32 = { _, chosen, chosenLength, offered, count, _ in
-            guard let offered = unsafe offered else { return SSL_TLSEXT_ERR_ALERT_FATAL }
-            var offset = 0
-            while offset < Int(count) {
-                let length = unsafe Int(offered[offset])
-                let end = offset + 1 + length
-                guard end <= Int(count) else { break }
-                let name = unsafe UnsafeBufferPointer(start: offered + offset, count: length + 1)
-                if unsafe name.elementsEqual(TLSContext.protocolName) {
-                    unsafe chosen?.pointee = offered + offset + 1
-                    unsafe chosenLength?.pointee = UInt8(length)
-                    return SSL_TLSEXT_ERR_OK
-                }
-                offset = end
+        ) -> Int32
+
+    /// Who speaks of protocols must speak of ours: that is what keeps a browser's connection from
+    /// being led here. Who does not is a client older than PostgreSQL 17.
+    private static let selectPostgreSQL: Selection = { _, chosen, length, offered, count, _ in
+        unsafe TLSContext.select(TLSContext.protocolName, chosen, length, offered, count)
+    }
+
+    /// Who offers HTTP/2 offers HTTP/1.1 with it.
+    private static let selectHTTP: Selection = { _, chosen, length, offered, count, _ in
+        unsafe TLSContext.select(TLSContext.httpName, chosen, length, offered, count)
+    }
+
+    private static func select(
+        _ ours: [UInt8], _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
+        _ chosenLength: UnsafeMutablePointer<UInt8>?, _ offered: UnsafePointer<UInt8>?,
+        _ count: UInt32
+    ) -> Int32 {
+        guard let offered = unsafe offered else { return SSL_TLSEXT_ERR_ALERT_FATAL }
+        var offset = 0
+        while offset < Int(count) {
+            let length = unsafe Int(offered[offset])
+            let end = offset + 1 + length
+            guard end <= Int(count) else { break }
+            let name = unsafe UnsafeBufferPointer(start: offered + offset, count: length + 1)
+            if unsafe name.elementsEqual(ours) {
+                unsafe chosen?.pointee = offered + offset + 1
+                unsafe chosenLength?.pointee = UInt8(length)
+                return SSL_TLSEXT_ERR_OK
             }
-            return SSL_TLSEXT_ERR_ALERT_FATAL
+            offset = end
         }
+        return SSL_TLSEXT_ERR_ALERT_FATAL
+    }
+}
+
+/// What is spoken inside of TLS, as ALPN names it.
+package enum ApplicationProtocol: Equatable, Sendable {
+    case postgresql, http
 }
 
 /// Why TLS cannot be had, for people.

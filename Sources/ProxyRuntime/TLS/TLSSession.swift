@@ -166,6 +166,7 @@ package final class TLSSession {
         }
         if unsafe SSL_is_server(ssl) == 1 {
             encryption.certificateName = peer?.commonName
+            encryption.hasCertificate = peer != nil
             let own = unsafe SSL_get_certificate(ssl)
             encryption.channelBinding = unsafe own.flatMap { unsafe Certificate.endPoint(of: $0) }
         } else {

@@ -20,6 +20,8 @@ package final class TLSStore: Sendable {
         package var asksForCertificate: Bool
         package var client: ClientTLSSettings
         package var server: ServerTLSSettings
+        /// With clients.
+        package var spoken = ApplicationProtocol.postgresql
 
         package init(
             clientMode: ClientSSLMode = .disable, asksForCertificate: Bool? = nil,
@@ -30,6 +32,16 @@ package final class TLSStore: Sendable {
             self.asksForCertificate = asksForCertificate ?? clientMode.asksForCertificate
             self.client = client
             self.server = server
+        }
+
+        /// HTTPS alone, with a certificate of the client's where it has one; no server is asked.
+        package static func http(_ files: TLSFiles) -> Settings {
+            var settings = none
+            settings.clientMode = .require
+            settings.asksForCertificate = true
+            settings.client.files = files
+            settings.spoken = .http
+            return settings
         }
 
         /// Nobody is offered TLS, and no server is asked for it.
@@ -147,7 +159,7 @@ package final class TLSStore: Sendable {
         if settings.clientMode.isOffered {
             clients = try TLSContext(
                 forClients: settings.client,
-                asksForCertificate: settings.asksForCertificate)
+                asksForCertificate: settings.asksForCertificate, speaking: settings.spoken)
         }
         var servers: TLSContext?
         if settings.server.mode.asks { servers = try TLSContext(forServers: settings.server) }

@@ -20,6 +20,9 @@ struct MetricsPageTests {
         page.topology.primary = NodeID(0)
         page.topology.timeline = 7
         page.version = "0.1.0"
+        page.kubernetes = [
+            KubernetesWatchFigures(resource: "pods", isInSync: true, events: 3, failures: 1)
+        ]
         return page
     }
 
@@ -105,6 +108,8 @@ struct MetricsPageTests {
         #expect(lines.contains("martlet_topology_eligible_replicas 1"))
         #expect(lines.contains(#"martlet_node_eligible{node="pg1",reason="not_replica"} 0"#))
         #expect(lines.contains(#"martlet_node_eligible{node="pg\"3",reason=""} 1"#))
+        #expect(lines.contains(#"martlet_kubernetes_watch_in_sync{resource="pods"} 1"#))
+        #expect(lines.contains(#"martlet_kubernetes_watch_events_total{resource="pods"} 3"#))
     }
 
     @Test func `the manual names every metric and no other, with the type it has`() throws {

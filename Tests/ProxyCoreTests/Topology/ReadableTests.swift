@@ -167,10 +167,58 @@ import Testing
 
     @Test func `a draining member gets no reads at once`() {
         var script = ClusterScript.healthy()
-        script.notify(.draining(name: "b", true))
+        script.notify(.hinted(.draining(name: "b", true)))
         #expect(script.node("b")?.exclusion == .draining)
-        script.notify(.draining(name: "b", false))
+        script.notify(.hinted(.draining(name: "b", false)))
         #expect(script.readable == ["b", "c"])
+    }
+
+    @Test func `who is told to leave before it is known gets no reads when it is`() {
+        var script = ClusterScript.healthy()
+        script.notify(.hinted(.draining(name: "d", true)))
+        script.members.append(.replica("d"))
+        script.run(milliseconds: 3000)
+        #expect(script.node("d")?.exclusion == .draining)
+        #expect(script.readable == ["b", "c"])
+    }
+
+    @Test func `a member of the same name that comes after it has left is another one`() {
+        var script = ClusterScript.healthy()
+        script.notify(.hinted(.draining(name: "b", true)))
+        script["b"].vanish()
+        script.unlisted = ["b"]
+        script.run(milliseconds: 6000)
+        #expect(script.node("b") == nil)
+        script.unlisted = []
+        script["b"] = .replica("b")
+        script.run(milliseconds: 3000)
+        #expect(script.readable == ["c", "b"])
+    }
+
+    @Test func `that the primary is told to leave takes no write from it`() {
+        var script = ClusterScript.healthy()
+        script.notify(.hinted(.draining(name: "a", true)))
+        script.run(milliseconds: 2000)
+        #expect(script.primaryName == "a")
+        #expect(script.topology.isDraining(script.node("a")!.id) == false)
+    }
+
+    @Test func `hints are questions, asked at once and not more often than is useful`() {
+        var script = ClusterScript.healthy()
+        script.members.append(.replica("d"))
+        script.run(milliseconds: 1000)
+        let before = script.probes.count
+        #expect(script.node("d") == nil)
+        script.notify(.hinted(.membersChanged))
+        script.run(milliseconds: 5)
+        #expect(script.node("d") != nil)
+        script.run(milliseconds: 900)
+        let quiet = script.probes.count
+        script.run(milliseconds: 20) { $0.notify(.hinted(.primaryMayChange)) }
+        #expect(script.probes.count - quiet <= 8 && script.probes.count > quiet)
+        #expect(quiet > before)
+        // What a hint says is believed by nobody: the primary is who says so itself.
+        #expect(script.primaryName == "a")
     }
 
     @Test func `a member that is no longer listed drains, and is forgotten when it is silent`() {

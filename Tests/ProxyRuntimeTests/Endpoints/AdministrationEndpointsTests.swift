@@ -23,7 +23,12 @@ struct AdministrationEndpointsTests {
             },
             topology: { topology },
             readiness: { Readiness(listening: ready, draining: false, topology: topology) },
-            health: { Health(silentShards: silentShards) })
+            health: { Health(silentShards: silentShards) },
+            autoscale: {
+                guard silentShards.isEmpty else { return nil }
+                return AutoscaleDocument(
+                    statistics: ShardStatistics(), topology: topology, cluster: "demo")
+            })
     }
 
     private static func get(_ path: String, _ endpoints: AdministrationEndpoints) async
@@ -41,6 +46,9 @@ struct AdministrationEndpointsTests {
         let topology = await Self.get("/topology", endpoints)
         #expect(topology.contentType == "application/json")
         #expect(topology.body.hasPrefix(#"{"version":0,"timeline":0,"primary":"pg1","#))
+        let autoscale = await Self.get("/autoscale", endpoints)
+        #expect(autoscale.contentType == "application/json")
+        #expect(autoscale.body.hasPrefix(#"{"cluster":"demo","readers":{"executing":0.0,"#))
         #expect(await Self.get("/nothing", endpoints).status == .notFound)
     }
 
@@ -55,5 +63,6 @@ struct AdministrationEndpointsTests {
         #expect(stuck.status == .serviceUnavailable)
         #expect(stuck.body == "not healthy: shard 1 has not answered for 3 s\n")
         #expect(await Self.get("/metrics", sick).status == .serviceUnavailable)
+        #expect(await Self.get("/autoscale", sick).status == .serviceUnavailable)
     }
 }

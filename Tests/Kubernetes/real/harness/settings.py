@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests agree on."""
+
+import os
+from pathlib import Path
+
+HOME = Path(os.environ.get("MARTLET_LOCAL_HOME", "/var/lib/martlet-demo"))
+# Whatever Tests/Kubernetes/setup.sh has fetched comes first.
+PATH = f"{HOME}/kubernetes-tools/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+PASSWORDS = {
+    "POSTGRES_PASSWORD": "of-the-superuser", "POSTGRES_REPLICATION_PASSWORD": "of-replication",
+    "PATRONI_RESTAPI_PASSWORD": "of-the-rest-api", "MARTLET_PASSWORD": "of-martlet",
+    "APP_PASSWORD": "of-the-application",
+}
