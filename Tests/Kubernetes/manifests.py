@@ -18,16 +18,18 @@ BASE = ROOT / "base"
 COMPONENTS = ROOT / "components"
 OVERLAYS = ROOT / "overlays"
 
-# Of each group one, or none.
+# Of each group at most one.
 EXCLUSIVE = (
     ("storage-ebs", "storage-efs"),
+    ("storage-efs-backup", "storage-efs"),
     ("tls-secrets", "tls-cert-manager"),
     ("hpa-external-metrics", "hpa-keda", "hpa-prometheus-adapter"),
 )
 # Used by other components only.
 PARTS = ("tls",)
-# Monitoring comes before TLS, which changes the scheme that is scraped.
-FIRST = ("monitoring",)
+# Monitoring comes before TLS, which changes the scheme that is scraped, and storage before the
+# storage of backups.
+FIRST = ("monitoring", "storage-ebs")
 
 
 def home():
@@ -108,11 +110,10 @@ def overlay_names():
 def combinations():
     """Every set of components that may be used together, the empty one included."""
     names = component_names()
-    grouped = {name for group in EXCLUSIVE for name in group}
-    choices = [(None, *(name for name in group if name in names)) for group in EXCLUSIVE]
-    choices += [(None, name) for name in names if name not in grouped]
-    for chosen in itertools.product(*choices):
-        yield tuple(name for name in names if name in chosen)
+    for number in range(len(names) + 1):
+        for chosen in itertools.combinations(names, number):
+            if all(len(set(group) & set(chosen)) <= 1 for group in EXCLUSIVE):
+                yield chosen
 
 
 def telling_combinations():

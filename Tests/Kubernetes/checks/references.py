@@ -15,6 +15,8 @@ CERTIFICATE = {"tls.crt", "tls.key", "ca.crt"}
 BY_HAND = {
     ("Secret", "db"): DB,
     ("ConfigMap", "front-proxy-ca"): {"ca.crt"},
+    ("Secret", "pgbackrest-s3"): {
+        "PGBACKREST_REPO1_S3_KEY", "PGBACKREST_REPO1_S3_KEY_SECRET", "PGBACKREST_REPO1_CIPHER_PASS"},
 }
 # Only without cert-manager: tls-secrets/make-secrets.sh.
 BY_SCRIPT = {("Secret", "postgres-tls"): CERTIFICATE, ("Secret", "martlet-tls"): CERTIFICATE}
