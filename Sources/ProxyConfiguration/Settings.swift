@@ -44,7 +44,7 @@ extension Settings {
     static let groups: [(name: String, meaning: String)] = [
         ("patroni", "How the cluster is found and watched."),
         ("service", "The account that martlet itself uses; `martlet setup` prints its SQL."),
-        ("peers", "The other martlets, to which cancel requests are passed on."),
+        ("peers", "The other martlets, for cancel requests and for the sum of reads of all."),
         ("http", "Metrics, health, topology and the load of reads over HTTP."),
         ("kubernetes", "Pods and the leader's ConfigMap are watched for hints of what changes."),
         (

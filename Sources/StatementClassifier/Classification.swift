@@ -30,6 +30,8 @@ package struct Classification: Equatable, Sendable {
     package var hint: RouteHint?
     /// Details of a session command, when the text is exactly one statement.
     package var command = Command.none
+    /// The most that any of its statements sets back.
+    package var resets = Resets.nothing
     /// DDL is in it, so that what is known of the catalogue may be stale afterwards.
     package var changesSchema = false
 
@@ -50,6 +52,9 @@ package struct Classification: Equatable, Sendable {
         reason = cause
     }
 }
+
+/// What is set back to what the session began with (manual: RESET, DISCARD).
+package enum Resets: Comparable, Sendable { case nothing, one, all, session }
 
 /// What a text may do to the state of its session.
 package struct SessionEffects: OptionSet, Equatable, Sendable {

@@ -40,6 +40,15 @@ package enum Command: Equatable, Sendable {
     case closeCursor(name: Range<Int>)
     case closeAllCursors
 
+    var resets: Resets {
+        switch self {
+        case .reset, .setDefault: .one
+        case .resetAll: .all
+        case .discardAll: .session
+        default: .nothing
+        }
+    }
+
     /// Neither reads nor writes data.
     package var isAboutSession: Bool {
         switch self {

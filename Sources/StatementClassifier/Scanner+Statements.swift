@@ -238,6 +238,7 @@ extension Scanner {
     /// Keeps the command; `run` forgets it when it is not the whole text.
     mutating func remember(_ command: Command) {
         result.command = command
+        result.resets = max(result.resets, command.resets)
     }
 }
 

@@ -67,6 +67,70 @@ def test_more_statements_than_a_server_may_keep(martlet):
             assert rows(answer) == [(str(number + 1),)]
 
 
+# 1 where the month comes first, 31 where the day does.
+DAYS = "SELECT date '01.02.2003' - date '2003-01-01'"
+
+
+def days(wire, name):
+    """Runs a statement in a transaction of the primary, then outside of one on many servers."""
+    found = set()
+    for begin in ["BEGIN", None] * 8:
+        if begin:
+            wire.ask(query(begin))
+        found.update(rows(wire.ask(bind(name, "", []), execute(), SYNC)))
+        if begin:
+            wire.ask(query("COMMIT"))
+    return {int(value) for value, in found}
+
+
+def test_constants_are_read_as_when_the_statement_was_prepared(martlet):
+    with Wire(martlet.port).login() as wire:
+        wire.ask(parse(DAYS, "first"), SYNC)
+        wire.ask(query("SET DateStyle = 'ISO, DMY'"))
+        wire.ask(parse(DAYS, "second"), SYNC)
+        assert days(wire, "first") == {1}
+        assert days(wire, "second") == {31}
+        assert rows(wire.ask(query("SHOW DateStyle"))) == [("ISO, DMY",)]
+        wire.ask(query("RESET DateStyle"))
+        assert days(wire, "second") == {31}
+        assert rows(wire.ask(query("SHOW DateStyle"))) == [("ISO, MDY",)]
+
+
+@pytest.mark.parametrize("local, after", [("SET", "ISO, DMY"), ("SET LOCAL", "ISO, MDY")])
+def test_constants_in_a_transaction_that_changes_how_they_are_read(martlet, local, after):
+    with Wire(martlet.port).login() as wire, Wire(martlet.port).login() as other:
+        wire.ask(parse(DAYS, "before"), SYNC)
+        wire.ask(query("BEGIN"))
+        wire.ask(query(f"{local} DateStyle = 'ISO, DMY'"))
+        assert rows(wire.ask(bind("before", "", []), execute(), SYNC)) == [("1",)]
+        assert rows(wire.ask(query("SHOW DateStyle"))) == [("ISO, DMY",)]
+        assert rows(wire.ask(parse(DAYS), bind(), execute(), SYNC)) == [("31",)]
+        wire.ask(query("COMMIT"))
+        assert rows(wire.ask(query("SHOW DateStyle"))) == [(after,)]
+        # What it parsed is nobody else's, whose text is the same.
+        other.ask(parse(DAYS, "same"), SYNC)
+        assert days(other, "same") == {1}
+
+
+def test_constants_behind_a_setting_in_one_pipeline(martlet):
+    with Wire(martlet.port).login() as wire, Wire(martlet.port).login() as other:
+        setting = [parse("SET DateStyle = 'ISO, DMY'"), bind(), execute()]
+        answer = wire.ask(*setting, parse(DAYS), bind(), execute(), SYNC)
+        assert rows(answer) == [("31",)]
+        other.ask(parse(DAYS, "same"), SYNC)
+        assert days(other, "same") == {1}
+
+
+def test_characters_are_read_as_when_the_statement_was_prepared(martlet):
+    with Wire(martlet.port).login(client_encoding="LATIN1") as wire:
+        wire.ask(message(b"P", b"s\0SELECT '\xe9'::text, length('\xe9')\0\0\0"), SYNC)
+        wire.ask(query("SET client_encoding = UTF8"))
+        for begin in ["BEGIN", "SELECT"] * 4:
+            wire.ask(query(begin))
+            assert rows(wire.ask(bind("s", "", []), execute(), SYNC)) == [("é", "1")]
+            wire.ask(query("COMMIT"))
+
+
 # Edge cases: 22
 def test_one_pipeline_with_more_statements_than_a_server_may_keep(martlet):
     with Wire(martlet.port).login() as wire:

@@ -45,6 +45,6 @@ package struct AutoscaleDocument: Equatable, Sendable {
         return json.text + "\n"
     }
 
-    /// Millionths are more than anybody scales by, and never need an exponent.
-    private static func rounded(_ value: Double) -> Double { (value * 1e6).rounded() / 1e6 }
+    /// Finer than anybody scales by, and never with an exponent.
+    private static func rounded(_ value: Double) -> Double { (value * 1e4).rounded() / 1e4 }
 }

@@ -242,8 +242,7 @@ extension Pooler {
         execute(begin.statements, on: server)
         // Otherwise who executes an unnamed portal that it has not bound would come to the BEGIN.
         if client.unit.bindsUnnamed || client.unread.byte(at: 0) == FrontendKind.query { return }
-        server.output.message(FrontendKind.close) { $0.append(terminated: "P") }
-        server.replies.append(OwedReply(.close, for: .nobody))
+        closePortal([], on: server)
     }
 
     /// Brings a server to where the client believes to be: in a transaction that has failed.
@@ -255,21 +254,31 @@ extension Pooler {
     }
 
     /// Statements of martlet's own, by the extended protocol and without a Sync.
-    private func execute(_ statements: [[UInt8]], on server: ServerConnection) {
+    func execute(_ statements: [[UInt8]], on server: ServerConnection, portal: [UInt8] = []) {
         for statement in statements {
             Parse.write(
                 name: [], definition: statement + [0, 0, 0], to: &server.output)
             server.output.message(FrontendKind.bind) { body in
-                for _ in 0..<8 { body.append(byte: 0) }  // two empty names, three empty lists
+                body.append(terminated: portal)
+                for _ in 0..<7 { body.append(byte: 0) }  // an empty name, three empty lists
             }
             server.output.message(FrontendKind.execute) { body in
-                body.append(byte: 0)
+                body.append(terminated: portal)
                 body.append(int32: 0)
             }
             for kind in [OwedReply.Kind.parse, .bind, .execute] {
                 server.replies.append(OwedReply(kind, for: .nobody))
             }
+            if !portal.isEmpty { closePortal(portal, on: server) }
         }
+    }
+
+    private func closePortal(_ name: [UInt8], on server: ServerConnection) {
+        server.output.message(FrontendKind.close) { body in
+            body.append(byte: UInt8(ascii: "P"))
+            body.append(terminated: name)
+        }
+        server.replies.append(OwedReply(.close, for: .nobody))
     }
 
     private func countAsRead(_ client: ClientSession, _ isRead: Bool, now: Instant) {

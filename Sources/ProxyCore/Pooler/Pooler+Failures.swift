@@ -87,7 +87,10 @@ extension Pooler {
 
     /// The same text with the meaning that it has now.
     private func again(_ text: PreparedText, _ client: ClientSession) -> PreparedText {
-        registry.intern(text.definition, textCount: text.textCount, meaning: client.meaning) {
+        registry.intern(
+            text.definition, textCount: text.textCount, meaning: client.meaning,
+            constants: client.settings.ofConstants
+        ) {
             (text.classification, text.shape)
         }
     }
@@ -130,11 +133,22 @@ extension Pooler {
             counters[node: server.key.node].ends.count(.lost)
             let words = server.lastWords.map { "\($0.sqlState): \($0.message)" } ?? reason
             effects.append(.log(.serverFailed(server.key.node, reason: words)))
+            if server.lastWords == nil { closeFellows(of: server, now: now) }
         } else {
             openingFailed(server, reason, now: now)
         }
         server.pool = nil
         if let client { serverLost(client, server, reason: reason, now: now) }
+    }
+
+    /// A node whose server vanished without a word most likely lost the others, too, and they end
+    /// one after the other: a write that is given to one of them meanwhile has no known outcome. The
+    /// idle ones go now, those at work when they are done (`release`).
+    private func closeFellows(of server: ServerConnection, now: Instant) {
+        loads.broke(server.key.node, now: now)
+        for pool in pools.values where pool.key.node == server.key.node {
+            for fellow in pool.idleServers { close(fellow, .lost) }
+        }
     }
 
     private func openingFailed(_ server: ServerConnection, _ reason: String, now: Instant) {

@@ -188,8 +188,15 @@ extension Pooler {
         let message = try Parse(body: client.unread.extracting(body))
         let bytes = client.unread.extracting(body)
         let definition = bytes.copy(message.text.lowerBound..<bytes.byteCount)
+        var meaning = client.meaning
+        if !client.unit.effects.isDisjoint(with: .mayChangeMeaning) {
+            // Behind a SET in one pipeline: nobody else's.
+            settingChanges += 1
+            meaning.changes = settingChanges
+        }
         let text = registry.intern(
-            definition, textCount: message.text.count, meaning: client.meaning
+            definition, textCount: message.text.count, meaning: meaning,
+            constants: client.settings.ofConstants
         ) {
             classify(definition.rawSpan.extracting(0..<message.text.count), for: client)
         }

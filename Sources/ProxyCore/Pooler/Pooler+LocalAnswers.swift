@@ -280,9 +280,17 @@ extension Pooler {
     private func answerExtended(_ client: ClientSession, now: Instant) {
         var offset = 0
         var parse = 0
+        let wasAborted = client.aborted != .no
         while let message = client.nextGathered(&offset) {
             if let error = answer(message, &parse, client, now: now) {
                 return failLocally(client, error, now: now)
+            }
+            if wasAborted && client.aborted == .no {
+                // The transaction is over. What comes behind its end is a unit of its own.
+                client.localPortal = nil
+                client.inbound.consume(offset)
+                client.unit.gathered = 0
+                break
             }
         }
         markDirty(client)

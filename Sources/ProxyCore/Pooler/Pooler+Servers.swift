@@ -178,8 +178,10 @@ extension Pooler {
     func release(_ server: ServerConnection, isNew: Bool = false, now: Instant) {
         guard server.phase == .leased, server.client == nil, server.isAtRest else { return }
         guard let pool = server.pool else { return close(server, .topology) }
-        if isTooOld(server, now: now) || isDraining && clientCount == 0 {
-            return close(server, .lifetime)
+        let isTooOld = isTooOld(server, now: now) || isDraining && clientCount == 0
+        if isTooOld || loads.mayBeBroken(server.key.node, since: server.openedAt) {
+            close(server, isTooOld ? .lifetime : .lost)
+            return grow(pool, now: now)
         }
         let oldest = pool.oldestWaiter
         if let other = ledger.longerWaiting(

@@ -8,6 +8,7 @@ extension Pooler {
     /// Sends what was gathered. A unit that may have to run again keeps its messages.
     func translate(_ client: ClientSession, to server: ServerConnection, now: Instant) {
         notePrepare(client)
+        noteChanges(client)
         var offset = client.unit.sent
         var parse = client.unit.sentParses
         while let message = client.nextGathered(&offset) {
@@ -206,15 +207,39 @@ extension Pooler {
         server.prepared[text.index] = server.useCount
     }
 
-    /// Makes sure that the server has the statement that a message names.
+    /// Makes sure that the server has the statement that a message names, read as it was when the
+    /// client prepared it.
     func ensure(
         _ text: PreparedText, on server: ServerConnection, _ client: ClientSession
     ) {
         if use(text, on: server) { return }
+        let switching = switchingSettings(for: text, client)
+        if let switching { execute([Array(switching.there.utf8)], on: server, portal: Self.ownPortal) }
         parse(text, on: server, client)
         var reply = OwedReply(.parse, for: .nobody)
         reply.statement = text.index
         server.replies.append(reply)
+        if let switching { execute([Array(switching.back.utf8)], on: server, portal: Self.ownPortal) }
+    }
+
+    /// Not the unnamed one, which may be the client's.
+    private static let ownPortal = Array("martlet: settings".utf8)
+
+    /// What is to be said around the Parse of a statement that was prepared when settings were, or
+    /// may have been, others than now.
+    private func switchingSettings(
+        for text: PreparedText, _ client: ClientSession
+    ) -> (there: String, back: String)? {
+        guard let then = text.constants else { return nil }
+        let now = client.settings.ofConstants
+        let effects = client.pendingEffects.union(client.unit.effects)
+        let mayHaveChanged = !effects.isDisjoint(with: .mayChangeMeaning)
+        if then == now && !mayHaveChanged { return nil }
+        let names = SettingsReplay.constants.filter { name in
+            mayHaveChanged
+                || then.first { $0.name == name } != now.first { $0.name == name }
+        }
+        return SettingsReplay.switching(names, to: then)
     }
 
     /// DEALLOCATE among other statements of a Query names what the server knows by another name: it
@@ -342,6 +367,18 @@ extension Pooler {
     }
 
     // MARK: What the transaction gathers
+
+    /// Whoever says the same in a transaction that began alike has the same settings afterwards.
+    private func noteChanges(_ client: ClientSession) {
+        let hasChanges = !client.pendingEffects.isDisjoint(with: .mayChangeMeaning)
+        guard
+            !client.unit.effects.isDisjoint(with: .mayChangeMeaning)
+                || hasChanges && client.unit.containsTransactionControl
+        else { return }
+        let said = hashing(client.unread.extracting(client.unit.sent..<client.unit.gathered))
+        let before = hasChanges ? client.settingChanges : 1
+        client.settingChanges = before &* 0x9e37_79b9_7f4a_7c15 ^ said
+    }
 
     /// Remembers what the unit may do to the session until the transaction is over.
     private func notePending(_ client: ClientSession) {

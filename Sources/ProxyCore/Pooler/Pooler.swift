@@ -81,6 +81,8 @@ package final class Pooler {
     var temporaryVersion = 0
     /// Counts what sessions prepared by SQL.
     var statementVersion = 0
+    /// Counts statements that were parsed behind a change of settings in one pipeline.
+    var settingChanges: UInt64 = 0
 
     package init(
         shard: ShardID, of shardCount: Int = 1, policy: ProxyPolicy, rules: LoginRules, topology: Topology,

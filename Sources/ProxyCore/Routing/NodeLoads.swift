@@ -8,6 +8,8 @@ package struct NodeLoad: Equatable, Sendable {
     package fileprivate(set) var latencyAverage: UInt64 = 0
     fileprivate var latencyAt = Instant(0)
     package fileprivate(set) var circuit = Circuit()
+    /// When a connection to it last ended without a word.
+    fileprivate var brokeAt: Instant?
 
     /// Keeps work away from a member that cannot be connected to, for a growing time.
     package struct Circuit: Equatable, Sendable {
@@ -43,6 +45,8 @@ package struct NodeLoads: Equatable, Sendable {
     private var entries: [Entry] = []
     /// Moving average over all members: what is assumed of one that has not served yet.
     private var typicalLatency: UInt64 = 1_000_000
+    /// The newest of all `brokeAt`.
+    private var lastBrokeAt = Instant(0)
 
     private struct Entry: Equatable, Sendable {
         let id: NodeID
@@ -94,7 +98,22 @@ package struct NodeLoads: Equatable, Sendable {
         entries[place(id)].load.circuit.failed(now)
     }
 
+    /// A connection ended without a word, as all do whose node crashed or cannot be reached.
+    package mutating func broke(_ id: NodeID, now: Instant) {
+        guard let index = find(id) else { return }
+        entries[index].load.brokeAt = now
+        lastBrokeAt = now
+    }
+
     // MARK: What follows
+
+    /// Whether a connection to the member opened at `openedAt` may have ended with others of then.
+    package func mayBeBroken(_ id: NodeID, since openedAt: Instant) -> Bool {
+        guard openedAt < lastBrokeAt, let index = find(id),
+            let brokeAt = entries[index].load.brokeAt
+        else { return false }
+        return openedAt < brokeAt
+    }
 
     package func isCircuitOpen(_ id: NodeID, _ now: Instant) -> Bool {
         guard let index = find(id) else { return false }

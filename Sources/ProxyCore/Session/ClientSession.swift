@@ -121,9 +121,11 @@ package final class ClientSession {
     package var localPortal: PreparedText?
     /// Effects of the open transaction so far.
     package var pendingEffects: SessionEffects = []
+    /// A hash of the statements by which the transaction may have changed settings so far.
+    package var settingChanges: UInt64 = 0
     package var pendingSchemaChange = false
     package var hasTouchedData = false
-    package var pendingResets = UnitOfWork.Resets.nothing
+    package var pendingResets = Resets.nothing
     package var aborted = Aborted.no
     /// An error was reported in the extended protocol: ignore everything up to Sync.
     package var skipsUntilSync = false
@@ -197,6 +199,7 @@ package final class ClientSession {
         meaning.schemaVersion = database.schemaVersion
         meaning.temporaryVersion = temporaryVersion
         meaning.reading = settings.reading
+        if !pendingEffects.isDisjoint(with: .mayChangeMeaning) { meaning.changes = settingChanges }
         meaning.sqlVersion = sqlVersion
         return meaning
     }

@@ -27,6 +27,8 @@ package final class ParameterSet: Sendable {
     /// (`$user` is the role), which characters its bytes are, what a constant means. 0 is the
     /// server's own.
     package let reading: Int
+    /// Those by which the constants and characters of a statement are read.
+    package let ofConstants: [Entry]
 
     package init(_ values: [String: String]) {
         entries = values.sorted { $0.key < $1.key }.map { Entry(name: $0.key, value: $0.value) }
@@ -40,6 +42,7 @@ package final class ParameterSet: Sendable {
         }
         fingerprint = hasher.finalize()
         reading = Self.reading(entries)
+        ofConstants = entries.filter { SettingsReplay.constants.contains($0.name) }
     }
 
     /// Of all but those that certainly do not matter to it: a new version may have others.
@@ -103,6 +106,37 @@ package struct ParameterSets {
 package enum SettingsReplay {
     /// Never replayed: they belong to martlet, not to the server.
     package static let ownPrefix = "martlet."
+
+    /// Settings by which the constants and characters of a statement are read when it is parsed; who
+    /// may log in may set them. PostgreSQL reads a statement again when `search_path` or the role is
+    /// another one, but not for these.
+    package static let constants = [
+        "array_nulls", "client_encoding", "datestyle", "intervalstyle", "lc_monetary",
+        "standard_conforming_strings", "timezone", "timezone_abbreviations",
+        "transform_null_equals", "xmloption",
+    ]
+    private static let keptPrefix = ownPrefix + "kept_"
+
+    /// A SELECT that keeps what these settings are and gives them the values of `wanted`, and one that
+    /// gives them back; both for the present transaction only, so that no more than the value of a
+    /// setting matters to what its end makes of it.
+    package static func switching(
+        _ names: [String], to wanted: [ParameterSet.Entry]
+    ) -> (there: String, back: String) {
+        let there = names.map { name in
+            let kept = "pg_catalog.current_setting(\(literal(name)))"
+            let value = wanted.first { $0.name == name }.map { anyEncoding($0.value) } ?? "NULL"
+            return local(keptPrefix + name, kept) + "," + local(name, value)
+        }
+        let back = names.map { name in
+            local(name, "pg_catalog.current_setting(\(literal(keptPrefix + name)))")
+        }
+        return ("SELECT " + there.joined(separator: ","), "SELECT " + back.joined(separator: ","))
+    }
+
+    private static func local(_ name: String, _ value: String) -> String {
+        "pg_catalog.set_config(\(literal(name)),\(value),true) IS NULL"
+    }
 
     /// A simple query, or nil when there is nothing to change.
     ///

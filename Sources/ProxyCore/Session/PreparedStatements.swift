@@ -9,6 +9,9 @@ package final class PreparedText {
     package let definition: [UInt8]
     package let hash: UInt64
     package let meaning: StatementMeaning
+    /// The settings by which its constants were read; nil where only its server knows, because its
+    /// transaction had changed some before.
+    package let constants: [ParameterSet.Entry]?
     /// The name under which servers know it.
     package let canonicalName: [UInt8]
     /// Unique over all shards, because a server may move to another one.
@@ -22,7 +25,7 @@ package final class PreparedText {
 
     init(
         definition: [UInt8], textCount: Int, hash: UInt64, index: Int, meaning: StatementMeaning,
-        classification: Classification, shape: UInt64
+        constants: [ParameterSet.Entry], classification: Classification, shape: UInt64
     ) {
         self.definition = definition
         self.textCount = textCount
@@ -31,6 +34,7 @@ package final class PreparedText {
         self.classification = classification
         self.shape = shape
         self.meaning = meaning
+        self.constants = meaning.changes == 0 ? constants : nil
         catalogueVersion = meaning.catalogueVersion
         canonicalName = Self.canonicalName(of: index)
     }
@@ -52,6 +56,8 @@ package struct StatementMeaning: Equatable {
     package var temporaryVersion = 0
     /// Of the settings by which it is read (`ParameterSet.reading`).
     package var reading = 0
+    /// What its transaction may have changed of these before it, in a hash; 0 for nothing.
+    package var changes: UInt64 = 0
     /// Which statements an EXECUTE in it may mean.
     package var sqlVersion = 0
 
@@ -63,6 +69,7 @@ package struct StatementMeaning: Equatable {
         hasher.combine(schemaVersion)
         hasher.combine(temporaryVersion)
         hasher.combine(reading)
+        hasher.combine(changes)
         hasher.combine(sqlVersion)
         return UInt64(truncatingIfNeeded: hasher.finalize())
     }
@@ -89,6 +96,7 @@ package final class StatementRegistry {
 
     package func intern(
         _ definition: [UInt8], textCount: Int, meaning: StatementMeaning,
+        constants: [ParameterSet.Entry],
         classify: () -> (Classification, shape: UInt64)
     ) -> PreparedText {
         let hash = hashing(definition) ^ meaning.hash
@@ -98,7 +106,7 @@ package final class StatementRegistry {
         let (classification, shape) = classify()
         let text = PreparedText(
             definition: definition, textCount: textCount, hash: hash, index: nextIndex,
-            meaning: meaning, classification: classification, shape: shape)
+            meaning: meaning, constants: constants, classification: classification, shape: shape)
         nextIndex += 1
         if definition.count <= Self.longestShared { remember(text) }
         return text

@@ -131,9 +131,6 @@ package struct UnitOfWork {
         package var cancelledAt: Instant
     }
 
-    /// What a command sets back to what the startup packet said.
-    package enum Resets: Comparable, Sendable { case nothing, one, all, session }
-
     /// One statement of the simple protocol and what it commands.
     package struct SingleStatement {
         /// The text's place in `inbound`.
@@ -172,13 +169,8 @@ package struct UnitOfWork {
         usesStatement = true
         hasSeveral = hasSeveral || statement.statementCount > 1
         hasCommand = hasCommand || statement.control != .none || statement.command != .none
-        switch statement.command {
-        case .reset: resets = max(resets, .one)
-        case .resetAll: resets = max(resets, .all)
-        case .discardAll: resets = .session
-        case .copyFromStdin: copiesIn = true
-        default: break
-        }
+        resets = max(resets, statement.resets)
+        if statement.command == .copyFromStdin { copiesIn = true }
         hint = hint ?? statement.hint
         effects.formUnion(statement.effects)
         changesSchema = changesSchema || statement.changesSchema

@@ -9,6 +9,12 @@ enum ListeningSocket {
     static func open(
         host: String, port: UInt16
     ) throws(HTTPEndpointFault) -> (descriptor: Int32, port: UInt16) {
+        if host == "*" {
+            // One socket takes both kinds of addresses, where the machine has IPv6.
+            do { return try open(host: "::", port: port) } catch {
+                return try open(host: "0.0.0.0", port: port)
+            }
+        }
         var hints = unsafe addrinfo()
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         unsafe hints.ai_flags = AI_PASSIVE

@@ -21,6 +21,7 @@ final class WatchedResource: Sendable {
         var roster = PodRoster()
         var leader = LeaderHint()
         var lines = LineSplitter(limit: WatchedResource.lineLimit)
+        var beganAt = Instant(0)
         /// Why the present stream was ended by us.
         var end: ResourceWatch.End?
         var isFirstPage = true
@@ -111,7 +112,9 @@ final class WatchedResource: Sendable {
     }
 
     private func watch(from version: String) {
+        let now = clock()
         state.withLock {
+            $0.beganAt = now
             $0.lines = LineSplitter(limit: Self.lineLimit)
             $0.end = nil
         }
@@ -269,6 +272,9 @@ final class WatchedResource: Sendable {
         case .answered(410, _): ended(.gone)
         case .answered(let status, let body):
             ended(.failed(KubernetesObject.refusal(status: status, body: body)))
+        // A server that does not end a watch when it was asked to has not failed.
+        case .failed where clock() - state.withLock({ $0.beganAt }) >= .seconds(Self.watchSeconds):
+            ended(.finished)
         case .failed(let words): ended(.failed(words))
         }
     }

@@ -260,7 +260,7 @@ class Generator:
             f"SELECT set_config('{name}', {literal}, false)",
             f"SELECT set_config('{name}', {literal}, true)",
             f"SELECT one.sets('{name}', {literal})",
-            f"DO 'BEGIN PERFORM set_config(''{name}'', ''5'', false); END'",
+            f"DO 'BEGIN PERFORM set_config(''{name}'', ''500000'', false); END'",
             "SET TIME ZONE 'UTC'", "SET TIME ZONE INTERVAL '+02:00' HOUR TO MINUTE",
             "SET NAMES 'LATIN1'", "SET SCHEMA 'two'", "SET TIME ZONE LOCAL",
         ])

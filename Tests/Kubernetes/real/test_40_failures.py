@@ -39,7 +39,7 @@ def test_writes_go_on_while_the_api_is_away(quick):
         "configmaps", "postgres-cluster-leader")["metadata"]["annotations"].get("failsafe", "{}")))
         == set(members), 30)
     # Longer than ttl: without failsafe mode the primary would have stepped down by then.
-    for kind, seconds in (("refuse", 28), ("hang", 28)):
+    for kind, seconds in (("refuse", 22), ("hang", 22)):
         kube.api.set_outage(kind)
         began, written = time.time(), 0
         try:

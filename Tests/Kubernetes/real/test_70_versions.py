@@ -2,10 +2,13 @@
 """The scripts with other versions of PostgreSQL, and from one to the next. No Patroni here."""
 
 import copy
+from base64 import b64encode
 
 import pytest
+import yaml
 from harness.image import Image
 from harness.kube import wait_until, with_environment
+from harness.manifests import DEPLOY, Manifests, render
 
 SERVER = """
 initdb -D /var/lib/postgresql/data -U postgres --auth-local=peer --auth-host=scram-sha-256 >/dev/null
@@ -109,3 +112,58 @@ def test_an_upgrade_keeps_the_data(bare_kube, option):
     """), claims={"pgdata": f"upgrade{option}"}, image="upgrade")
     assert "make this member the primary first" in log
     assert "found 1000 in 18" in log
+
+
+PGBACKREST = """
+initdb -D $PGDATA -U postgres --auth-local=peer --data-checksums >/dev/null
+cat >> $PGDATA/postgresql.conf <<END
+listen_addresses = ''
+unix_socket_directories = '/var/run/postgresql'
+archive_mode = on
+archive_command = '{archive_command}'
+END
+pg_ctl -D $PGDATA -w -s -l /tmp/log start
+psql -h /var/run/postgresql -U postgres -d postgres -qc 'CREATE TABLE t AS SELECT generate_series(1, 1000) AS n'
+pgbackrest-loop.sh >/tmp/loop 2>&1 &
+until grep -q 'backup made\|ERROR' /tmp/loop; do sleep 0.3; done
+kill $!
+cat /tmp/loop
+grep -q 'backup made' /tmp/loop
+pgbackrest --stanza=main info
+psql -h /var/run/postgresql -U postgres -d postgres -qc 'INSERT INTO t VALUES (7777777)' -c 'SELECT pg_switch_wal()'
+pg_ctl -D $PGDATA -w -s stop
+mv $PGDATA $PGDATA.lost
+pgbackrest --stanza=main restore
+pg_ctl -D $PGDATA -w -s -l /tmp/log start
+until [ "$(psql -h /var/run/postgresql -U postgres -d postgres -XAtc 'SELECT pg_is_in_recovery()')" = f ]; do sleep 0.3; done
+psql -h /var/run/postgresql -U postgres -d postgres -XAtc "SELECT 'found ' || count(*) FROM t WHERE n = 7777777 OR n = 1"
+pg_ctl -D $PGDATA -w -s stop
+"""
+
+
+def test_pgbackrest_backs_up_and_restores(bare_kube):
+    """With the component's own configuration, but for where the repository is."""
+    kube = bare_kube
+    kube.images["patroni-15"] = Image("patroni", kube.directory, 15)
+    objects = render(DEPLOY.parent / "Tests/Kubernetes/real/overlay-pgbackrest")
+    found = copy.deepcopy(Manifests(objects).find("StatefulSet", "postgres-cluster"))
+    template = found["spec"]["template"]
+    template["spec"]["containers"] = [
+        c for c in template["spec"]["containers"] if c["name"] == "pgbackrest"]
+    template["spec"]["volumes"] = [v for v in template["spec"]["volumes"]
+                                   if v["name"] in ("run", "pgbackrest-tmp", "pgbackrest")]
+    template["spec"]["automountServiceAccountToken"] = False
+    kube.manifests.objects.append(Manifests(objects).find("ConfigMap", "pgbackrest"))
+    kube.manifests.objects.append({
+        "kind": "Secret", "metadata": {"name": "pgbackrest-s3"}, "data": {
+            "PGBACKREST_REPO1_CIPHER_PASS": b64encode(b"of the repository").decode()}})
+    patroni = yaml.safe_load(kube.manifests.data("ConfigMap", "pgbackrest")["pgbackrest.yml"])
+    command = patroni["bootstrap"]["dcs"]["postgresql"]["parameters"]["archive_command"]
+    _, log = kube.run_to_end(
+        "pgbackrest", bare(template, PGBACKREST.format(archive_command=command), {
+            "PGBACKREST_REPO1_TYPE": "posix", "BACKUP_HOUR": "0",
+            "PGBACKREST_REPO1_PATH": "/var/lib/postgresql/repository",
+            "PGBACKREST_PG1_PATH": "/var/lib/postgresql/15/main"}),
+        claims={"pgdata": "pgbackrest"}, image="patroni-15")
+    assert "cipher: aes-256-cbc" in log and "full backup" in log
+    assert "found 2" in log

@@ -53,6 +53,22 @@ struct FailureTests {
         #expect(world["a1"].heard.contains { $0.strings().contains("BEGIN ISOLATION LEVEL SERIALIZABLE") })
     }
 
+    @Test func `what comes behind the end of a transaction that no server has is a server's to answer`() {
+        for (end, next, kinds, status) in [
+            ("ROLLBACK", "SELECT 1", "12nC12TDCZ", "I"), ("COMMIT", "BEGIN", "12nC12nCZ", "T"),
+            ("ROLLBACK AND CHAIN", "SELECT 1", "12nC12TDCZ", "T"),
+        ] as [(String, String, String, Character)] {
+            let client = world.client()
+            #expect(client.ask("BEGIN").kinds == "CZ")
+            #expect(client.ask(.describe(statement: "none"), .sync).errors == ["26000"])
+            let answer = client.ask(Message.extended(end) + Message.extended(next) + [.sync])
+            #expect(answer.kinds == kinds)
+            #expect(answer.last == .ready(status))
+            #expect(client.ask("SELECT 2").rows == ["2"])
+            client.leave()
+        }
+    }
+
     @Test func `in a transaction that no server has, what is not there is looked for first`() {
         let client = world.client()
         #expect(client.ask("BEGIN").kinds == "CZ")
@@ -134,6 +150,41 @@ struct FailureTests {
         #expect(!world.isOpen(server))
         #expect(client.ask("SELECT 1").kinds == "TDCZ")
         #expect(!server.heard.contains(.query("SELECT 1")))
+    }
+
+    @Test func `a server that vanishes without a word takes those of its node along`() {
+        let world = World(.test(poolSize: 3))
+        let writers = (0..<3).map { _ in world.client() }
+        for writer in writers { writer.send(.query("BEGIN"), .query("INSERT INTO t VALUES (1)")) }
+        world.run()
+        // One is idle, one is in the middle of a transaction, and one dies.
+        #expect(writers[2].ask("COMMIT").last == .ready())
+        world.pass(.milliseconds(1))
+        let (dead, busy, idle) = (world["a1"], world["a2"], world["a3"])
+        #expect(world.nodes[0].journal.count == 1)
+        world.cut(dead)
+        world.run()
+        #expect(!world.isOpen(idle))
+        #expect(world.isOpen(busy))
+        // What is done is done; nobody else is given it.
+        #expect(writers[1].ask("COMMIT").last == .ready())
+        world.run()
+        #expect(!world.isOpen(busy))
+        #expect(writers[2].ask("INSERT INTO t VALUES (2)").kinds == "CZ")
+        #expect(world["a4"].heard.contains(.query("INSERT INTO t VALUES (2)")))
+    }
+
+    @Test func `a server that says why it ends takes nobody along`() {
+        let world = World(.test(poolSize: 2))
+        let writers = (0..<2).map { _ in world.client() }
+        for writer in writers { writer.send(.query("BEGIN"), .query("INSERT INTO t VALUES (1)")) }
+        world.run()
+        for writer in writers { #expect(writer.ask("COMMIT").last == .ready()) }
+        world["a1"].say(.error("57P01", "terminating connection", severity: "FATAL"))
+        world.run()
+        world.cut(world["a1"])
+        world.run()
+        #expect(world.isOpen(world["a2"]))
     }
 
     // Edge cases: 95

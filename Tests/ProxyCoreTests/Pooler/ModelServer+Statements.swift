@@ -187,6 +187,10 @@ extension ModelServer {
         guard words.count > 2, let value = words.last, value != "invalid" else {
             return .failed("22023", "invalid value for parameter \"\(words.last ?? "")\"")
         }
+        if value == "DEFAULT" {
+            unset(words[1])
+            return .done(columns: nil, rows: [], tag: "SET")
+        }
         assign(words[1], value)
         return .done(columns: nil, rows: [], tag: "SET")
     }
@@ -205,10 +209,15 @@ extension ModelServer {
     }
 
     private func reset(_ quoted: String) -> Outcome {
-        let name = quoted.filter { $0 != "\"" }
-        settings[name] = nil
-        if name == "application_name" { say(.parameter(name, "")) }
+        unset(quoted.filter { $0 != "\"" })
         return .done(columns: nil, rows: [], tag: "RESET")
+    }
+
+    /// A name with a dot is empty afterwards, and not gone.
+    private func unset(_ name: String) {
+        settingsBefore = settingsBefore ?? settings
+        settings[name] = name.contains(".") && settings[name] != nil ? "" : nil
+        if name == "application_name" { say(.parameter(name, "")) }
     }
 
     private func discard(_ text: String) -> Outcome {

@@ -16,6 +16,20 @@ struct SettingsTests {
         #expect(told?.prefix(2) == ["application_name", "started"])
     }
 
+    @Test(arguments: [
+        "RESET my.own", "SET my.own TO DEFAULT", "RESET my.own; SELECT 1",
+        "SELECT 1; SET my.own TO DEFAULT",
+    ])
+    func `a name with a dot that is reset has the value of the startup packet again`(
+        reset: String
+    ) {
+        let world = World()
+        let client = world.client(settings: ["my.own", "started"])
+        #expect(client.ask("SET my.own = 'changed'").kinds == "CZ")
+        #expect(client.ask(reset).kinds.hasSuffix("CZ"))
+        #expect(client.ask("SHOW my.own").rows == ["started"])
+    }
+
     @Test func `a value is replayed in ASCII, whatever the client encoding is`() {
         let wanted = ParameterSet(["client_encoding": "LATIN1", "my.own": "\u{e9}"])
         #expect(

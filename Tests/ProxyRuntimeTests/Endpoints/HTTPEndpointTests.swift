@@ -36,6 +36,13 @@ import Testing
         #expect(answer.hasSuffix("\r\n\r\nat /x\n"))
     }
 
+    @Test func `a star is every address`() async throws {
+        let endpoint = try HTTPEndpoint(host: "*", port: 0) { _ in HTTPResponse(.ok, "here\n") }
+        endpoint.start()
+        defer { endpoint.stop() }
+        #expect(try await Self.ask(endpoint, Self.get).hasSuffix("here\n"))
+    }
+
     @Test func `HEAD gets the head alone`() async throws {
         let endpoint = try Self.endpoint()
         defer { endpoint.stop() }

@@ -4,13 +4,13 @@
 # Takes a pgBackRest backup a day, in the pod where the primary is. It runs beside Patroni in each
 # member, because pgBackRest reads the data directory, and the primary moves.
 #
-#   PGBACKREST_LOOP_HOUR       hour of the day, UTC (2)
-#   PGBACKREST_LOOP_FULL_DAY   day of the week of the full backup, 1 is Monday (7)
+#   BACKUP_HOUR       hour of the day, UTC (2)
+#   BACKUP_FULL_DAY   day of the week of the full backup, 1 is Monday (7)
 #   PGBACKREST_STANZA          (main)
 set -euo pipefail
 
-hour=${PGBACKREST_LOOP_HOUR:-2}
-full_day=${PGBACKREST_LOOP_FULL_DAY:-7}
+hour=${BACKUP_HOUR:-2}
+full_day=${BACKUP_FULL_DAY:-7}
 stanza=${PGBACKREST_STANZA:-main}
 
 say() { printf '%s pgbackrest-loop: %s\n' "$(date -u +%FT%TZ)" "$*" >&2; }

@@ -73,6 +73,8 @@ if $listing; then list; fi
 
 main() {
     local kept
+    # A backup that is at work would write on into what is set aside.
+    if $aside; then take_lock backup; fi
     [[ -n $backup ]] || backup=$(choose_backup "$from" "$moment")
     if [[ -e $target/postmaster.pid ]]; then
         fail "$target has a postmaster.pid: a server runs there, or did not end well. Stop the cluster first; if nothing runs, remove that file"
