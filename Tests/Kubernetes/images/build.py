@@ -120,7 +120,8 @@ class Build:
         major = self.given["POSTGRES_MAJOR"]
         assert base == f"docker.io/library/postgres:{major}-bookworm", base
         for line in (
-            "groupadd -r -g 999 postgres && useradd -r -g 999 -u 999 -d /var/lib/postgresql postgres",
+            "groupadd -r -g 999 postgres",
+            "useradd -r -g 999 -u 999 -d /var/lib/postgresql postgres",
             "apt-get update -q && apt-get install -y -q --no-install-recommends postgresql-common",
             "echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf",
             f"apt-get install -y -q --no-install-recommends postgresql-{major}",
