@@ -5,7 +5,11 @@
 # a virtual environment of their own, since checkov pins half of PyPI. Sourced after
 # deploy/local/setup.sh; safe to repeat.
 
-kubernetes_packages=(python3-venv prometheus openssl)
+kubernetes_packages=(
+    python3-venv prometheus openssl
+    # Tests/Kubernetes/real: containers without an engine, and what the images have beside PostgreSQL.
+    bubblewrap iproute2 jq curl pgbackrest
+)
 
 # Where the virtual environment and kubectl are.
 kubernetes_home() {

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Executes deploy/images/patroni/Dockerfile step by step in a clean root of Debian 12.
+"""Executes a Dockerfile of deploy/images step by step in clean roots of Debian 12.
 
-For a machine without a container engine. What stands for the base image postgres:15-bookworm is a
-debootstrap of bookworm with Debian's PostgreSQL 15 and a user postgres of number 999. Layers,
-the base image itself, and versions 16 to 18 are not tried here.
+For a machine without a container engine. What stands for the base images:
+    postgres:15-bookworm   a debootstrap of bookworm, Debian's PostgreSQL 15, a user postgres (999)
+    debian:12-slim         a debootstrap of bookworm
+    swift:6.3-bookworm     the same; `swift build` itself runs outside, by this machine's toolchain
+The base images themselves, layers, caches, and PostgreSQL 16 to 18 are not tried here.
+
+    build.py DIRECTORY patroni|martlet
 """
 
 import os
@@ -30,11 +34,17 @@ class Root:
     def __init__(self, directory):
         self.directory = Path(directory)
 
-    def debootstrap(self):
-        """A minimal Debian 12, from the machine's own mirror."""
-        subprocess.run(
-            ["debootstrap", "--variant=minbase", "bookworm", str(self.directory),
-             "http://deb.debian.org/debian"], check=True, stdout=subprocess.DEVNULL)
+    def debootstrap(self, archive):
+        """A minimal Debian 12; made once, and unpacked for each stage."""
+        if not archive.exists():
+            say("debootstrap")
+            subprocess.run(
+                ["debootstrap", "--variant=minbase", "bookworm", str(self.directory),
+                 "http://deb.debian.org/debian"], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(["tar", "-C", self.directory, "-cf", archive, "."], check=True)
+        else:
+            self.directory.mkdir()
+            subprocess.run(["tar", "-C", self.directory, "-xpf", archive], check=True)
 
     def mount(self):
         """What commands need of the kernel."""
@@ -61,15 +71,20 @@ class Root:
 class Build:
     """The state between instructions: variables, environment, shell, user."""
 
-    def __init__(self, file, root, arguments):
-        self.context = file.parent
-        self.root = root
-        self.given = arguments
-        self.arguments, self.environment = {}, {}
-        self.shell = ["/bin/sh", "-c"]
-        self.user, self.entry, self.command = "0:0", [], []
+    def __init__(self, directory, file, context, arguments):
+        self.directory, self.context, self.given = directory, context, arguments
+        # Those before the first FROM count in FROM lines, and in a stage only if it says so.
+        self.outer = {}
+        # Roots by stage; the last one is the image.
+        self.stages, self.root = {}, None
         self.instructions = parse(file.read_text())
         self.done = []
+        self._begin_stage()
+
+    def _begin_stage(self):
+        self.arguments, self.environment = {}, {}
+        self.shell, self.place = ["/bin/sh", "-c"], "/"
+        self.user, self.entry, self.command = "0:0", [], []
 
     @property
     def variables(self):
@@ -84,39 +99,67 @@ class Build:
 
     def do_arg(self, text):
         name, _, default = text.partition("=")
-        if name in self.given or default or name not in self.arguments:
-            self.arguments[name] = self.given.get(name, expand(default, self.variables))
+        known = self.variables if self.stages else self.outer
+        value = self.given.get(name) or expand(default, known) or self.outer.get(name, "")
+        (self.arguments if self.stages else self.outer)[name] = value
 
     def do_from(self, text):
-        base = expand(text, self.variables)
-        assert base == f"docker.io/library/postgres:{self.given['POSTGRES_MAJOR']}-bookworm", base
+        words = expand(text, self.outer).split()
+        base, name = words[0], words[-1] if len(words) == 3 else f"{len(self.stages)}"
+        self._begin_stage()
+        self.root = self.stages[name] = Root(self.directory / name)
+        self.root.debootstrap(self.directory / "debian.tar")
+        self.root.mount()
         say(f"{base} is replaced by Debian's own packages")
+        if base.startswith("docker.io/library/postgres:"):
+            self._install_postgres(base)
+        else:
+            assert base.startswith(("docker.io/library/swift:", "docker.io/library/debian:12"))
+
+    def _install_postgres(self, base):
         major = self.given["POSTGRES_MAJOR"]
+        assert base == f"docker.io/library/postgres:{major}-bookworm", base
         for line in (
-            "groupadd -r -g 999 postgres && useradd -r -g 999 -u 999 -d /var/lib/postgresql postgres",
+            "groupadd -r -g 999 postgres",
+            "useradd -r -g 999 -u 999 -d /var/lib/postgresql postgres",
             "apt-get update -q && apt-get install -y -q --no-install-recommends postgresql-common",
             "echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf",
             f"apt-get install -y -q --no-install-recommends postgresql-{major}",
         ):
             self.root.run(["/bin/sh", "-ec", line], {"DEBIAN_FRONTEND": "noninteractive"})
 
+    def do_workdir(self, text):
+        self.place = text
+        (self.root.directory / text.lstrip("/")).mkdir(parents=True, exist_ok=True)
+
     def do_shell(self, text):
         self.shell = command(text)
 
     def do_run(self, text):
-        self.root.run([*self.shell, text], self.variables)
+        if "swift build" in text:
+            # The image of Swift is a toolchain and Debian 12, which this machine has as well.
+            say("outside of the root, by this machine's Swift")
+            text = text.replace("swift build", "swift build --scratch-path .build-static")
+            text = text.replace("/out/", f"{self.root.directory}/out/")
+            subprocess.run([*self.shell, text], check=True, cwd=REPOSITORY)
+            return
+        self.root.run([*self.shell, f"cd {self.place}; {text}"], self.variables)
 
     def do_copy(self, text):
         words = shlex.split(text)
-        mode = None
+        mode, context = None, self.context
         while words[0].startswith("--"):
             option, value = words.pop(0).split("=")
-            assert option == "--chmod", option
-            mode = int(value, 8)
+            if option == "--from":
+                context = self.stages[value].directory
+            else:
+                assert option == "--chmod", option
+                mode = int(value, 8)
         *sources, target = words
+        target = os.path.join(self.place, target) + ("/" if target.endswith("./") else "")
         for source in sources:
             place = self.root.directory / target.lstrip("/")
-            found = self.context / source
+            found = context / source.lstrip("/")
             if found.is_dir():
                 shutil.copytree(found, place, dirs_exist_ok=True)
                 copied = [place / p.relative_to(found) for p in found.rglob("*") if p.is_file()]
@@ -151,13 +194,13 @@ class Build:
         assert text == "SIGTERM"
 
     def do_expose(self, text):
-        assert text.split() == ["5432", "8008"]
+        assert "5432" in text.split()
 
     def do_healthcheck(self, text):
         """Only an engine runs it."""
 
 
-def check(build):
+def check_patroni(build):
     """What the image must be able to do, as its user."""
     def run(*arguments):
         build.root.run([*build.entry, *arguments], build.environment, build.user)
@@ -178,23 +221,35 @@ def check(build):
         "pg_ctl -D $PGDATA -s stop")
 
 
+def check_martlet(build):
+    """Its program starts, as its user, with nothing of Swift in the root."""
+    assert build.user == "65532:65532" and build.command == ["serve"]
+    build.root.run([*build.entry, "--version"], build.environment, build.user)
+    build.root.run([*build.entry, "explain", "SELECT 1"], build.environment, build.user)
+    assert not list(build.root.directory.glob("usr/lib/**/libswiftCore.so"))
+
+
 def main():
-    target = Path(sys.argv[1])
-    root = Root(target)
-    root.unmount()
-    shutil.rmtree(target, ignore_errors=True)
+    target, name = Path(sys.argv[1]), sys.argv[2]
+    clear(target)
+    target.mkdir()
     try:
-        say(f"debootstrap in {target}")
-        root.debootstrap()
-        root.mount()
-        build = Build(REPOSITORY / "deploy/images/patroni/Dockerfile", root,
-                      {"POSTGRES_MAJOR": "15"})
+        directory = REPOSITORY / "deploy/images" / name
+        build = Build(target, directory / "Dockerfile",
+                      REPOSITORY if name == "martlet" else directory,
+                      {"POSTGRES_MAJOR": "15"} if name == "patroni" else {})
         build.execute()
-        check(build)
+        {"patroni": check_patroni, "martlet": check_martlet}[name](build)
     finally:
-        root.unmount()
-        shutil.rmtree(target, ignore_errors=True)
-    say(f"{len(build.done)} instructions executed, {build.done.count('RUN')} of them RUN")
+        clear(target)
+    say(f"{name}: {len(build.done)} instructions executed, {build.done.count('RUN')} of them RUN")
+
+
+def clear(target):
+    """What this or an earlier run has left."""
+    for place in target.glob("*/proc"):
+        Root(place.parent).unmount()
+    shutil.rmtree(target, ignore_errors=True)
 
 
 main()

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from harness.image import Image  # noqa: E402
 from harness.kube import Kube  # noqa: E402
 from harness.manifests import REPOSITORY, make_secret, render  # noqa: E402
-from harness.settings import HOME, PASSWORDS  # noqa: E402
+from harness.settings import DIRECTORY, PASSWORDS  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +42,7 @@ def bare_kube(objects):
     """The API, names and network, with nothing running yet."""
     if os.geteuid() != 0:
         pytest.skip("namespaces need root")
-    one = Kube(HOME / "kubernetes-real", objects)
+    one = Kube(DIRECTORY, objects)
     yield one
     one.stop()
 

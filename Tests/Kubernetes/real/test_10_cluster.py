@@ -7,7 +7,7 @@ import urllib.request
 
 from harness.kube import wait_until
 from harness.network import GATEWAY
-from harness.settings import HOME, PASSWORDS
+from harness.settings import DIRECTORY, PASSWORDS
 
 
 def test_the_cluster_starts_and_labels_its_pods(kube):
@@ -21,7 +21,7 @@ def test_the_cluster_starts_and_labels_its_pods(kube):
 
 
 def test_the_data_directory_is_below_the_volume_and_private(kube):
-    data = HOME / "kubernetes-real/claims/pgdata-postgres-cluster-0/18/main"
+    data = DIRECTORY / "claims/pgdata-postgres-cluster-0/18/main"
     assert (data / "PG_VERSION").read_text().strip() == "18"
     assert data.stat().st_uid == 999 and data.stat().st_mode & 0o777 == 0o700
 

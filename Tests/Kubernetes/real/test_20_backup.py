@@ -58,8 +58,8 @@ def restored(kube, option, question):
     """What a database restored with an option of restore.sh answers."""
     _, log = in_restore_pod(kube, f"""
         restore.sh {option} --target /restore/pitr
-        pg_ctl start -D /restore/pitr -s -w -l /tmp/log \
-            -o '-c listen_addresses= -c hba_file=/restore/pitr/pg_hba.conf -c ident_file=/restore/pitr/pg_ident.conf' ||
+        hba='-c hba_file=/restore/pitr/pg_hba.conf -c ident_file=/restore/pitr/pg_ident.conf'
+        pg_ctl start -D /restore/pitr -s -w -l /tmp/log -o "-c listen_addresses= $hba" ||
             {{ cat /tmp/log; exit 1; }}
         echo "answer=$(PGUSER= psql -h /var/run/postgresql -U postgres -d mlops -XAtc "{question}")"
         pg_ctl stop -D /restore/pitr -s -m fast""")

@@ -218,7 +218,8 @@ def test_load_adds_a_reader_and_its_end_takes_one_away(kube, workloads, certific
             time.sleep(2)
 
     # Writes all the while: they do not count.
-    with Load(conninfo(kube), "INSERT INTO things (address) VALUES ('x') RETURNING id", 1) as writes:
+    write = "INSERT INTO things (address) VALUES ('x') RETURNING id"
+    with Load(conninfo(kube), write, 1) as writes:
         with Load(conninfo(kube), READ.replace("0.1", "0.3"), 14) as one, \
                 Load(conninfo(kube, 1), READ.replace("0.1", "0.3"), 6) as other:
             scale(lambda: len([r for r in readers(kube) if r.ready]) == 2, 90)

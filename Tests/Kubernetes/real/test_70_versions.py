@@ -10,8 +10,9 @@ from harness.image import Image
 from harness.kube import wait_until, with_environment
 from harness.manifests import DEPLOY, Manifests, render
 
-SERVER = """
-initdb -D /var/lib/postgresql/data -U postgres --auth-local=peer --auth-host=scram-sha-256 >/dev/null
+SERVER = r"""
+initdb -D /var/lib/postgresql/data -U postgres --auth-local=peer --auth-host=scram-sha-256 \
+    >/dev/null
 cat >> /var/lib/postgresql/data/postgresql.conf <<END
 listen_addresses = '*'
 unix_socket_directories = '/var/run/postgresql'
@@ -114,7 +115,7 @@ def test_an_upgrade_keeps_the_data(bare_kube, option):
     assert "found 1000 in 18" in log
 
 
-PGBACKREST = """
+PGBACKREST = r"""
 initdb -D $PGDATA -U postgres --auth-local=peer --data-checksums >/dev/null
 cat >> $PGDATA/postgresql.conf <<END
 listen_addresses = ''
@@ -123,20 +124,21 @@ archive_mode = on
 archive_command = '{archive_command}'
 END
 pg_ctl -D $PGDATA -w -s -l /tmp/log start
-psql -h /var/run/postgresql -U postgres -d postgres -qc 'CREATE TABLE t AS SELECT generate_series(1, 1000) AS n'
+export PGHOST=/var/run/postgresql
+psql -qc 'CREATE TABLE t AS SELECT generate_series(1, 1000) AS n'
 pgbackrest-loop.sh >/tmp/loop 2>&1 &
 until grep -q 'backup made\|ERROR' /tmp/loop; do sleep 0.3; done
 kill $!
 cat /tmp/loop
 grep -q 'backup made' /tmp/loop
 pgbackrest --stanza=main info
-psql -h /var/run/postgresql -U postgres -d postgres -qc 'INSERT INTO t VALUES (7777777)' -c 'SELECT pg_switch_wal()'
+psql -qc 'INSERT INTO t VALUES (7777777)' -c 'SELECT pg_switch_wal()'
 pg_ctl -D $PGDATA -w -s stop
 mv $PGDATA $PGDATA.lost
 pgbackrest --stanza=main restore
 pg_ctl -D $PGDATA -w -s -l /tmp/log start
-until [ "$(psql -h /var/run/postgresql -U postgres -d postgres -XAtc 'SELECT pg_is_in_recovery()')" = f ]; do sleep 0.3; done
-psql -h /var/run/postgresql -U postgres -d postgres -XAtc "SELECT 'found ' || count(*) FROM t WHERE n = 7777777 OR n = 1"
+until [ "$(psql -XAtc 'SELECT pg_is_in_recovery()')" = f ]; do sleep 0.3; done
+psql -XAtc "SELECT 'found ' || count(*) FROM t WHERE n = 7777777 OR n = 1"
 pg_ctl -D $PGDATA -w -s stop
 """
 

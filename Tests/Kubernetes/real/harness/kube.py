@@ -211,7 +211,8 @@ class Kube:
         pod = pod or self.wait_leader()
         # PyPI's psql looks for the socket in /tmp, Debian's where the manifests have it.
         return pod.container.run(
-            "psql", "-h", "/var/run/postgresql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database,
+            "psql", "-h", "/var/run/postgresql", "-XAtq", "-v", "ON_ERROR_STOP=1",
+            "-U", "postgres", "-d", database,
             "-c", statement, timeout=timeout).stdout.strip()
 
     def wait_streaming(self, names, seconds=120):

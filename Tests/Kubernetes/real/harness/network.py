@@ -14,8 +14,10 @@ import subprocess
 import threading
 import time
 
-BRIDGE = "mlk8s"
-PREFIX = "10.231.77"
+from .settings import SLOT
+
+BRIDGE = f"mlk8s{SLOT}"
+PREFIX = f"10.231.{77 + SLOT}"
 GATEWAY = f"{PREFIX}.1"
 
 
@@ -61,7 +63,7 @@ class Network:
         """(namespace, address) for one pod."""
         self._last += 1
         name, address = f"{BRIDGE}-{self._last}", f"{PREFIX}.{self._last}"
-        outside = f"mlk{self._last}"
+        outside = f"mlk{SLOT}-{self._last}"
         ip("netns", "add", name)
         ip("link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", name)
         ip("link", "set", outside, "master", BRIDGE, "up")
