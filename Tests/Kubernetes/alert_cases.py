@@ -119,6 +119,9 @@ CASES = (
          + martlet("process_max_fds", "1000x20", job="db/martlet"),
          martlet("process_open_fds", "900x20", job="other")
          + martlet("process_max_fds", "1000x20", job="other"), POD | {"job": "db/martlet"}, 15),
+    Case("MartletDoesNotWatch", martlet("martlet_kubernetes_watch_in_sync", "0x30", resource="pods"),
+         martlet("martlet_kubernetes_watch_in_sync", "1x30", resource="pods"),
+         POD | {"resource": "pods"}, 20),
     Case("PostgresReadersAtMaximum",
          (series("kube_horizontalpodautoscaler_status_current_replicas", "8x60", **HPA),
           series("kube_horizontalpodautoscaler_spec_max_replicas", "8x60", **HPA)),

@@ -7,7 +7,7 @@ import pytest
 
 import checks
 import manifests
-from checks import environment, identity, patroni, pods, references, roles, selectors
+from checks import environment, identity, patroni, pods, references, roles, selectors, storage
 from manifests import named
 
 
@@ -156,6 +156,16 @@ BREAKS = [
         "dnsNames"].append("martlet.default.svc")),
     (identity.check_labels, TLS, lambda o: named(o, "PrometheusRule", P)["metadata"]["labels"].pop(
         "release")),
+    (storage.check_classes, ("storage-efs",), lambda o: named(o, "StorageClass", "postgres-efs")[
+        "parameters"].pop("uid")),
+    (storage.check_classes, ("storage-ebs",), lambda o: named(o, "StorageClass", "postgres-gp3")
+        .update(volumeBindingMode="Immediate")),
+    (storage.check_data, (), lambda o: named(o, "StatefulSet", P)["spec"]["volumeClaimTemplates"][
+        0]["spec"].update(accessModes=["ReadWriteMany"])),
+    (storage.check_data, ("storage-ebs",), lambda o: named(o, "StatefulSet", P)["spec"][
+        "volumeClaimTemplates"][0]["spec"].update(storageClassName="postgres-gp3-reader")),
+    (storage.check_backups, ("storage-ebs",), lambda o: named(o, "PersistentVolumeClaim",
+        "postgres-backup")["spec"].update(accessModes=["ReadWriteMany"])),
 ]
 
 
