@@ -16,7 +16,7 @@ from manifests import REPOSITORY
 
 OWN_OVERLAY = "deploy/kubernetes/overlays/mine"
 VERBS = {"apply", "config", "create", "delete", "describe", "drain", "exec", "get", "kustomize",
-         "logs", "patch", "port-forward", "rollout", "run", "scale", "wait"}
+         "logs", "patch", "port-forward", "rollout", "run", "scale", "set", "wait"}
 VALUED = {"-n", "-l", "-c", "-o", "-f", "-k", "-p", "--type"}
 # Of the first manifests, of PostgreSQL, and of the reader's own; not to be found here.
 ELSEWHERE = {"postgressql.yaml", "postgresql.conf", "mlops.orders.sql", "data_temp", "pg_wal"}
@@ -256,7 +256,7 @@ class Commands:
                       {("Secret", words[-1]), ("ConfigMap", words[-1])} & known.names()):
                 yield f"nobody uses {words[-1]}"
             return
-        if verb == "rollout":
+        if verb in ("rollout", "set"):
             words = words[1:]
         if not words:
             return
