@@ -164,6 +164,8 @@ BREAKS = [
         0]["spec"].update(accessModes=["ReadWriteMany"])),
     (storage.check_data, ("storage-ebs",), lambda o: named(o, "StatefulSet", P)["spec"][
         "volumeClaimTemplates"][0]["spec"].update(storageClassName="postgres-gp3-reader")),
+    (storage.check_sizes, (), lambda o: named(o, "StatefulSet", P)["spec"]["volumeClaimTemplates"][
+        0]["spec"]["resources"]["requests"].update(storage="60Gi")),
     (storage.check_backups, ("storage-ebs",), lambda o: named(o, "PersistentVolumeClaim",
         "postgres-backup")["spec"].update(accessModes=["ReadWriteMany"])),
 ]

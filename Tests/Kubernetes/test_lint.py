@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,25 @@ def test_images_state_versions_and_users(path):
     for line in text.splitlines():
         if line.startswith("ARG") and "/" in line:
             assert ":" in line.split("=", 1)[1], line
+
+
+# With Debian's C library, and what --static-swift-stdlib links in.
+ALWAYS_THERE = re.compile(r"lib(c|m|gcc_s|dl|pthread)\.so|ld-linux|lib_?[sS]wift|"
+                          r"lib(dispatch|BlocksRuntime|Foundation)")
+
+
+def test_the_image_of_martlet_has_its_libraries():
+    """Every library that the executable names is in a package that the recipe installs."""
+    binary = manifests.REPOSITORY / ".build/release/martlet"
+    if not binary.exists():
+        pytest.skip("martlet is not built")
+    text = (DEPLOY / "images/martlet/Dockerfile").read_text().split("FROM ${BASE}")[1]
+    named = re.findall(r"NEEDED.*\[(.*)\]", run("readelf", "-d", binary).stdout)
+    wanted = [one for one in named if not ALWAYS_THERE.match(one)]
+    assert len(wanted) >= 3
+    for library in wanted:
+        owners = {line.split(":")[0] for line in run("dpkg", "-S", f"*/{library}").stdout.splitlines()}
+        assert any(re.search(rf"\b{re.escape(owner)}\b", text) for owner in owners), library
 
 
 @pytest.fixture(scope="module")

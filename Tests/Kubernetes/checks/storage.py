@@ -3,6 +3,8 @@
 
 from manifests import pod_templates, title
 
+from .patroni import size
+
 EFS, EBS = "efs.csi.aws.com", "ebs.csi.aws.com"
 
 
@@ -74,4 +76,21 @@ def check_backups(objects):
             yield f"{title(one)}: backups go with their claim"
 
 
-CHECKS = (check_classes, check_data, check_backups)
+def requested(claim):
+    """Bytes that a claim asks for."""
+    return size(claim["spec"]["resources"]["requests"]["storage"])
+
+
+def check_sizes(objects):
+    """Whatever holds a copy of the database is as large as the members' volumes, backups larger."""
+    claims = list(data_claims(objects))
+    members = max(requested(claim) for _, claim, lasting in claims if lasting)
+    for owner, claim, _ in claims:
+        if requested(claim) < members:
+            yield f"{title(owner)}: a volume is smaller than the members'"
+    for one in objects:
+        if one["kind"] == "PersistentVolumeClaim" and requested(one) < 2 * members:
+            yield f"{title(one)}: no room for two full backups"
+
+
+CHECKS = (check_classes, check_data, check_backups, check_sizes)
