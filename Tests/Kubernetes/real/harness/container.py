@@ -11,7 +11,12 @@ import os
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+
+# --die-with-parent means the thread that has started it: so that is one which stays.
+_STARTER = ThreadPoolExecutor(1)
 
 
 class Container:
@@ -59,9 +64,9 @@ class Container:
         arguments += ["--chdir", "/", *self._privileges(), *self._command]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                arguments, env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, pass_fds=(write,), start_new_session=True)
+            self._process = _STARTER.submit(
+                subprocess.Popen, arguments, env=self.environment, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, pass_fds=(write,), start_new_session=True).result()
         os.close(write)
         with os.fdopen(read) as pipe:
             text = pipe.read()
