@@ -40,7 +40,7 @@ confirm "Apply this to $cluster?"
 # The password is in the pod's environment and never on a command line; the body comes by stdin.
 # shellcheck disable=SC2016  # expanded in the pod
 k exec -i "$pod" -c patroni -- bash -euo pipefail -c '
-    scheme=http; [[ -z ${PATRONI_RESTAPI_CERTFILE:-} ]] || scheme=https
+    scheme=https; curl -sk --max-time 5 -o /dev/null https://127.0.0.1:8008/liveness || scheme=http
     printf "user = \"%s:%s\"\n" "$PATRONI_RESTAPI_USERNAME" "$PATRONI_RESTAPI_PASSWORD" >/tmp/apply-config.curl
     curl -fsSk --max-time 20 -K /tmp/apply-config.curl -X PATCH -H "Content-Type: application/json" --data-binary @- -o /dev/null "$scheme://127.0.0.1:8008/config" || { rm -f /tmp/apply-config.curl; exit 1; }
     rm -f /tmp/apply-config.curl' <<<"$configuration"

@@ -81,10 +81,13 @@ is_writable() {
         [[ $(in_pod "$pod" psql -h /var/run/postgresql -U postgres -XAtc 'SELECT NOT pg_is_in_recovery()') == t ]]
 }
 
-# Whether a member runs, streams (or leads), and its pod is ready.
+# Whether a member runs, streams (or leads), and its pod is ready. With one of the TLS components
+# Patroni speaks https; what is asked is whether it works, not who it is.
 is_healthy() {
     [[ $(k get pod "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}') == True ]] &&
-        in_pod "$1" curl -fs -o /dev/null http://127.0.0.1:8008/readiness
+        in_pod "$1" bash -c '
+            curl -fsk -o /dev/null https://127.0.0.1:8008/readiness ||
+                curl -fs -o /dev/null http://127.0.0.1:8008/readiness'
 }
 
 image_of_members() {
