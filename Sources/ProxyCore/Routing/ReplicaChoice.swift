@@ -87,6 +87,10 @@ package enum ReplicaChoice {
         if request.route == .primary || request.consistency == .strong { return primary(topology) }
         let field = survey(topology, loads, position, request, now, offset: generator.next())
         if field.count > 0 {
+            if field.isWaitedFor, position.isOnReplica, position.shouldAwaitSample(now),
+                hasCaughtUpReplica(topology) {
+                return .hold(.position)
+            }
             return .node(pick(field, topology, loads, now, using: &generator))
         }
         let verdict = withoutReplica(field, topology, position, request, now)

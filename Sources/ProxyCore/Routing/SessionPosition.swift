@@ -20,8 +20,8 @@ package struct SessionPosition: Equatable, Sendable {
     /// The timeline that the pending events belong to; 0 before the first snapshot is seen.
     private var timeline: UInt32 = 0
     private var pending = Pending.nothing
-    /// When reads began to go to the primary only because earlier ones did.
-    private var strayedSince: Instant?
+    /// When reads began to go to one node only because earlier ones did.
+    private var stuckSince: Instant?
 
     private enum Pending: Equatable, Sendable {
         case nothing
@@ -36,20 +36,24 @@ package struct SessionPosition: Equatable, Sendable {
     /// A unit that may have written was answered.
     package mutating func wrote(acknowledgedAt moment: Instant) {
         pending = .primary(moment)
-        strayedSince = moment
+        stuckSince = moment
     }
 
     /// A read was answered, by a replica or by the primary.
     package mutating func read(on node: NodeID, isPrimary: Bool, endedAt moment: Instant) {
         if isPrimary {
+            if case .replica = pending { stuckSince = nil }
             pending = .primary(moment)
-            strayedSince = strayedSince ?? moment
+            stuckSince = stuckSince ?? moment
             return
         }
+        switch pending {
         // Whatever is pending on the primary is not settled by a replica's position.
-        if case .primary = pending { return }
+        case .primary: return
+        case .replica(node, _): break
+        default: stuckSince = moment
+        }
         pending = .replica(node, moment)
-        strayedSince = nil
     }
 
     /// `SET martlet.position`: this session must see at least what that one did.
@@ -101,6 +105,11 @@ package struct SessionPosition: Equatable, Sendable {
     /// Whether all that the session did is in the token.
     package var isSettled: Bool { pending == .nothing }
 
+    /// What it saw last was on a replica, and is not settled.
+    package var isOnReplica: Bool {
+        if case .replica = pending { true } else { false }
+    }
+
     /// The floor as text for other sessions; complete only when `isSettled`.
     package var token: PositionToken { floor }
 
@@ -121,15 +130,18 @@ package struct SessionPosition: Equatable, Sendable {
         return newest.position >= floor.position
     }
 
-    /// Whether to wait for a sample rather than to read on the primary once more.
+    /// Whether to wait for a sample rather than to read once more where the last reads were.
     ///
-    /// A session that reads without a pause would stay on the primary for ever after a single
-    /// write: each read there is a new event without a position. So for the last quarter of each
-    /// fifth of a second of that, its reads wait for samples, which are there in about ten
-    /// milliseconds, and go on from a replica that has what they say.
+    /// A session that reads without a pause would stay there for ever: each read is a new event
+    /// without a position. So for a part of that time its reads wait for samples, which are there in
+    /// about ten milliseconds, and may then go elsewhere: after a write to a replica, for the last
+    /// quarter of each fifth of a second; from one replica to another, which may be new or have less
+    /// to do, for the last half second of five.
     package func shouldAwaitSample(_ now: Instant) -> Bool {
-        guard let strayedSince else { return false }
-        return (now - strayedSince).milliseconds % 200 >= 150
+        guard let stuckSince else { return false }
+        let stuck = (now - stuckSince).milliseconds
+        if case .replica = pending { return stuck % 5000 >= 4500 }
+        return stuck % 200 >= 150
     }
 
     // MARK: Details

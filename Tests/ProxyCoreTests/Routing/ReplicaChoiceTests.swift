@@ -193,6 +193,25 @@ import Testing
             choose(topology, position: position, request(), now: window) == .primary(NodeID(0)))
     }
 
+    @Test func `a session that stays on a replica waits now and then for what lets it choose again`() {
+        var position = SessionPosition()
+        position.read(on: NodeID(1), isPrimary: false, endedAt: Instant(0))
+        var topology = Self.cluster([1, 1])
+        let sample = PositionHistory.Sample(
+            position: LogPosition(1), askedAt: Instant(0), arrivedAt: Instant(1))
+        for index in topology.nodes.indices { topology.nodes[index].positions.append(sample) }
+        position.settle(with: topology)
+        let window = Instant(4_600_000_000)
+        #expect(choose(topology, position: position, request()) == .node(NodeID(1)))
+        #expect(choose(topology, position: position, request(), now: window) == .hold(.position))
+        // Nobody else is there to go to, or nothing is asked of positions.
+        topology.nodes[2].exclusion = .lagging
+        #expect(choose(topology, position: position, request(), now: window) == .node(NodeID(1)))
+        topology.nodes[2].exclusion = nil
+        let eventual = choose(topology, position: position, request(.auto, .eventual), now: window)
+        #expect(eventual != .hold(.position))
+    }
+
     @Test func `a unit that failed on a replica goes elsewhere`() {
         #expect(shares(Self.cluster([1, 1]), avoided: NodeID(1)) == [0, 0, 8000])
         let single = Self.cluster([1])

@@ -234,6 +234,24 @@ import Testing
         #expect(!session.shouldAwaitSample(Instant(161_000_000)))
     }
 
+    @Test func `one that reads a replica without a pause does so, too, and begins anew when it is free`() {
+        var session = SessionPosition()
+        for millisecond in stride(from: 0, to: 4_400, by: 100) as StrideTo<UInt64> {
+            let now = Instant(millisecond * 1_000_000)
+            #expect(!session.shouldAwaitSample(now))
+            session.read(on: Self.b, isPrimary: false, endedAt: now)
+        }
+        #expect(session.isOnReplica)
+        #expect(session.shouldAwaitSample(Instant(4_600_000_000)))
+        #expect(!session.shouldAwaitSample(Instant(5_100_000_000)))
+        // A sample came; the next read had a choice.
+        session.settle(with: snapshot(a: [], b: [(10, 5), (4_700_000_000, 7)]))
+        #expect(session.isSettled)
+        session.read(on: Self.c, isPrimary: false, endedAt: Instant(4_800_000_000))
+        #expect(!session.shouldAwaitSample(Instant(5_600_000_000)))
+        #expect(session.shouldAwaitSample(Instant(9_400_000_000)))
+    }
+
     @Test func `the size of a session's position is small`() {
         #expect(MemoryLayout<SessionPosition>.size <= 80)
     }
