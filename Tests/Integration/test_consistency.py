@@ -2,6 +2,7 @@
 """A session reads its own writes and never goes back in time, however late the replicas are."""
 
 import contextlib
+import json
 import threading
 
 import pytest
@@ -30,8 +31,10 @@ def apply_delay(cluster, delays):
 
 @contextlib.contextmanager
 def paused(cluster, names):
-    """Stops replay on replicas; they go on receiving."""
+    """Stops replay on replicas; they go on receiving. Patroni would resume it at its next loop, but
+    for its maintenance mode."""
     try:
+        maintain(cluster, True)
         for name in names:
             cluster.run("SELECT pg_wal_replay_pause()", name)
             wait_until("the pause", lambda name=name: cluster.run(
@@ -40,7 +43,16 @@ def paused(cluster, names):
     finally:
         for name in names:
             cluster.run("SELECT pg_wal_replay_resume()", name)
+        maintain(cluster, False)
         cluster.wait_replayed()
+
+
+def maintain(cluster, wanted):
+    """Puts Patroni into its maintenance mode, or out of it."""
+    cluster.configure({"pause": wanted or None})
+    for index, name in enumerate(cluster.names):
+        wait_until(f"the mode of {name}", lambda index=index: wanted == json.loads(
+            cluster.rest(index, "/patroni")[1]).get("pause", False), 30)
 
 
 @pytest.fixture

@@ -130,8 +130,15 @@ def test_a_renewed_certificate_is_taken_up(tmp_path):
             start_new_session=True) as process:
         try:
             assert process.stdout.readline() == "ready\n"
-            (tmp_path / "tls.crt").write_text("new")
-            assert process.wait(timeout=20) == 0
+            # The watcher may look for the first time only now, so the file changes until it is seen.
+            for number in range(200):
+                (tmp_path / "tls.crt").write_text(f"new {number}")
+                try:
+                    assert process.wait(timeout=0.5) == 0
+                    break
+                except subprocess.TimeoutExpired:
+                    continue
+            assert process.returncode == 0
         finally:
             # The watcher goes with its container; here it is ended.
             os.killpg(process.pid, signal.SIGKILL)

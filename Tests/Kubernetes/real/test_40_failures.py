@@ -89,7 +89,8 @@ def test_a_lost_node_is_replaced_and_comes_back(quick):
     kube.sql("INSERT INTO survivors VALUES (2)", new)
     # A node that is lost keeps its label, but no Service leads to a pod that is not ready.
     wait_until("the label", lambda: new.labels.get("role") == "primary")
-    assert kube.resolve("postgres-cluster.databases.svc.cluster.local") == [new.ip]
+    wait_until("the Service", lambda: kube.resolve(
+        "postgres-cluster.databases.svc.cluster.local") == [new.ip])
     old.come_back()
     kube.wait_streaming([old.name], 120)
     assert kube.sql("SELECT count(*) FROM survivors", old) == "2"

@@ -62,6 +62,7 @@ def test_switchover(kube, workloads):
     done = script(workloads, "switchover.sh", "--yes", candidate.name)
     assert f"the primary was {old.name} and is {candidate.name}" in done.stderr
     assert kube.wait_leader() is candidate
+    kube.wait_streaming([p.name for p in kube.members()])
 
 
 def test_apply_config(kube, workloads):
