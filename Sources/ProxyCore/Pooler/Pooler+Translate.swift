@@ -233,7 +233,10 @@ extension Pooler {
         guard let then = text.constants else { return nil }
         let now = client.settings.ofConstants
         let effects = client.pendingEffects.union(client.unit.effects)
+        // A SET or BEGIN has no constants that are read so, and what is asked before one of these would
+        // be the first query of its transaction.
         let mayHaveChanged = !effects.isDisjoint(with: .mayChangeMeaning)
+            && !text.classification.returnsNothing
         if then == now && !mayHaveChanged { return nil }
         let names = SettingsReplay.constants.filter { name in
             mayHaveChanged
