@@ -121,6 +121,19 @@ def test_constants_behind_a_setting_in_one_pipeline(martlet):
         assert days(other, "same") == {1}
 
 
+def test_nothing_is_asked_before_a_prepared_set(martlet):
+    """It would be the first query of a transaction that must not have had one."""
+    with Wire(martlet.port).login() as wire:
+        for size in range(1, 21):
+            name = f"s{size}"
+            wire.ask(parse(f"SET work_mem = '{size}MB'", name), SYNC)
+            answer = wire.ask(
+                bind(name), execute(),
+                parse("BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY"), bind(), execute(), SYNC)
+            assert error(answer) is None and tags(answer) == ["SET", "BEGIN"]
+            wire.ask(query("ROLLBACK"))
+
+
 def test_characters_are_read_as_when_the_statement_was_prepared(martlet):
     with Wire(martlet.port).login(client_encoding="LATIN1") as wire:
         wire.ask(message(b"P", b"s\0SELECT '\xe9'::text, length('\xe9')\0\0\0"), SYNC)

@@ -49,19 +49,6 @@ struct PreparedStatementTests {
         #expect(answer.last == .ready())
     }
 
-    @Test func `nothing is asked before a SET that its server lacks`() {
-        let world = World()
-        let client = world.client()
-        #expect(client.ask(.parse("SET work_mem = '7MB'", as: "s"), .sync).kinds == "1Z")
-        let before = world.servers.map(\.heard.count)
-        #expect(client.ask("INSERT INTO t VALUES (1)").kinds == "CZ")
-        #expect(client.ask(.bind("s"), .execute(), .sync).kinds == "2CZ")
-        let heard = zip(world.servers, before + Array(repeating: 0, count: 9)).flatMap { server, count in
-            server.heard.dropFirst(count)
-        }
-        #expect(!heard.contains { $0.kind == "P" && $0.strings().contains { $0.contains("set_config") } })
-    }
-
     @Test func `a simple query destroys the unnamed statement`() {
         let world = World()
         let client = world.client()
