@@ -8,37 +8,19 @@ package enum ExternalMetricsDocument {
         "\(ExternalMetricsRequest.group)/\(ExternalMetricsRequest.version)"
 
     /// `/apis`.
-    static let groups: String = {
-        var json = JSONText()
-        json.beginObject()
-        json.member("kind", "APIGroupList")
-        json.member("apiVersion", "v1")
+    static let groups = text("APIGroupList") { json in
         json.beginArray("groups")
         json.beginObject()
         writeGroup(to: &json)
         json.endObject()
         json.endArray()
-        json.endObject()
-        return json.text + "\n"
-    }()
+    }
 
     /// `/apis/external.metrics.k8s.io`.
-    static let group: String = {
-        var json = JSONText()
-        json.beginObject()
-        json.member("kind", "APIGroup")
-        json.member("apiVersion", "v1")
-        writeGroup(to: &json)
-        json.endObject()
-        return json.text + "\n"
-    }()
+    static let group = text("APIGroup") { json in writeGroup(to: &json) }
 
     /// `/apis/external.metrics.k8s.io/v1beta1`.
-    static let resources: String = {
-        var json = JSONText()
-        json.beginObject()
-        json.member("kind", "APIResourceList")
-        json.member("apiVersion", "v1")
+    static let resources = text("APIResourceList") { json in
         json.member("groupVersion", groupVersion)
         json.beginArray("resources")
         json.beginObject()
@@ -51,9 +33,20 @@ package enum ExternalMetricsDocument {
         json.endArray()
         json.endObject()
         json.endArray()
+    }
+
+    /// An object of the Kubernetes API.
+    static func text(
+        _ kind: String, version: String = "v1", _ write: (inout JSONText) -> Void
+    ) -> String {
+        var json = JSONText()
+        json.beginObject()
+        json.member("kind", kind)
+        json.member("apiVersion", version)
+        write(&json)
         json.endObject()
         return json.text + "\n"
-    }()
+    }
 
     /// The demand of reads; a list without items where the selector means another cluster.
     ///
@@ -64,27 +57,23 @@ package enum ExternalMetricsDocument {
         demand: Double, cluster: String?, selector: LabelSelector, seconds: Int
     ) -> String {
         let labels = cluster.map { ["cluster": $0] } ?? [:]
-        var json = JSONText()
-        json.beginObject()
-        json.member("kind", "ExternalMetricValueList")
-        json.member("apiVersion", groupVersion)
-        json.beginObject("metadata")
-        json.endObject()
-        json.beginArray("items")
-        if selector.matches(labels) {
-            json.beginObject()
-            json.member("metricName", ExternalMetricsRequest.metric)
-            json.beginObject("metricLabels")
-            if let cluster { json.member("cluster", cluster) }
+        return text("ExternalMetricValueList", version: groupVersion) { json in
+            json.beginObject("metadata")
             json.endObject()
-            json.member("timestamp", timestamp(seconds))
-            json.member("window", UInt64(60))
-            json.member("value", quantity(demand))
-            json.endObject()
+            json.beginArray("items")
+            if selector.matches(labels) {
+                json.beginObject()
+                json.member("metricName", ExternalMetricsRequest.metric)
+                json.beginObject("metricLabels")
+                if let cluster { json.member("cluster", cluster) }
+                json.endObject()
+                json.member("timestamp", timestamp(seconds))
+                json.member("window", UInt64(60))
+                json.member("value", quantity(demand))
+                json.endObject()
+            }
+            json.endArray()
         }
-        json.endArray()
-        json.endObject()
-        return json.text + "\n"
     }
 
     /// A Quantity: thousandths, rounded up, so that some load is never none.

@@ -57,17 +57,13 @@ package struct KubernetesStatus: Error, Equatable, Sendable {
     }
 
     package var text: String {
-        var json = JSONText()
-        json.beginObject()
-        json.member("kind", "Status")
-        json.member("apiVersion", "v1")
-        json.beginObject("metadata")
-        json.endObject()
-        json.member("status", "Failure")
-        json.member("message", message)
-        json.member("reason", reason)
-        json.member("code", UInt64(code))
-        json.endObject()
-        return json.text + "\n"
+        ExternalMetricsDocument.text("Status") { json in
+            json.beginObject("metadata")
+            json.endObject()
+            json.member("status", "Failure")
+            json.member("message", message)
+            json.member("reason", reason)
+            json.member("code", UInt64(code))
+        }
     }
 }

@@ -42,7 +42,7 @@ package struct SessionPosition: Equatable, Sendable {
     /// A read was answered, by a replica or by the primary.
     package mutating func read(on node: NodeID, isPrimary: Bool, endedAt moment: Instant) {
         if isPrimary {
-            if case .replica = pending { stuckSince = nil }
+            if isOnReplica { stuckSince = nil }
             pending = .primary(moment)
             stuckSince = stuckSince ?? moment
             return
@@ -140,8 +140,7 @@ package struct SessionPosition: Equatable, Sendable {
     package func shouldAwaitSample(_ now: Instant) -> Bool {
         guard let stuckSince else { return false }
         let stuck = (now - stuckSince).milliseconds
-        if case .replica = pending { return stuck % 5000 >= 4500 }
-        return stuck % 200 >= 150
+        return isOnReplica ? stuck % 5000 >= 4500 : stuck % 200 >= 150
     }
 
     // MARK: Details

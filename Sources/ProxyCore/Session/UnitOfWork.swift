@@ -36,7 +36,7 @@ package struct UnitOfWork {
     /// A statement was parsed, bound or described; one of these is a transaction or session command.
     package var usesStatement = false
     package var hasCommand = false
-    /// `RESET` of anything, or `DISCARD ALL`, alone in its text.
+    /// The most that any of its statements sets back.
     package var resets = Resets.nothing
     /// The last command tag was ROLLBACK.
     package var wasRolledBack = false
