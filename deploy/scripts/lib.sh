@@ -57,6 +57,11 @@ member_pods() {
     k get pods -l "app.kubernetes.io/name=$cluster,app.kubernetes.io/component=member" -o name | sed 's|^pod/||' | sort
 }
 
+# Members and readers: all that run PostgreSQL.
+database_pods() {
+    k get pods -l "app.kubernetes.io/name=$cluster,app.kubernetes.io/component in (member,reader)" -o name | sed 's|^pod/||' | sort
+}
+
 # in_pod pod command...: in its container patroni.
 in_pod() {
     local pod=$1

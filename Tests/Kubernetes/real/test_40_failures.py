@@ -1,28 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the cluster survives. Last, because it leaves the cluster in another state."""
 
-import json
 import time
-import urllib.request
-from base64 import b64encode
 
 import pytest
 from harness.kube import wait_until
-from harness.settings import PASSWORDS
-from harness.store import timestamp
 
 
 @pytest.fixture(scope="module")
 def quick(kube):
     """Shorter times, by PATCH as apply-config.sh does; the order of events is the same."""
-    body = {"ttl": 20, "loop_wait": 5, "retry_timeout": 5}
-    secret = b64encode(f"patroni:{PASSWORDS['PATRONI_RESTAPI_PASSWORD']}".encode()).decode()
-    leader = kube.wait_leader()
-    request = urllib.request.Request(
-        f"http://{leader.ip}:8008/config", method="PATCH", data=json.dumps(body).encode(),
-        headers={"Authorization": f"Basic {secret}"})
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        assert answer.status == 200
+    kube.patroni("PATCH", "/config", {"ttl": 20, "loop_wait": 5, "retry_timeout": 5})
     wait_until("the new times", lambda: kube.store.get("configmaps", "postgres-cluster-leader")[
         "metadata"]["annotations"]["ttl"] == "20", 30)
     return kube
@@ -35,9 +23,7 @@ def test_writes_go_on_while_the_api_is_away(quick):
     kube.wait_streaming(members)
     kube.sql("CREATE TABLE outage (n int)")
     # Failsafe needs everybody's address in the leader's record.
-    wait_until("the failsafe record", lambda: set(json.loads(kube.store.get(
-        "configmaps", "postgres-cluster-leader")["metadata"]["annotations"].get("failsafe", "{}")))
-        == set(members), 30)
+    kube.wait_failsafe(members)
     # Longer than ttl: without failsafe mode the primary would have stepped down by then.
     for kind, seconds in (("refuse", 22), ("hang", 22)):
         kube.api.set_outage(kind)
@@ -50,10 +36,7 @@ def test_writes_go_on_while_the_api_is_away(quick):
         finally:
             kube.api.set_outage(None)
         assert written > seconds
-        ended = timestamp()
-        wait_until("the lock to be renewed", lambda ended=ended: kube.store.get(
-            "configmaps", "postgres-cluster-leader")["metadata"]["annotations"]["renewTime"]
-            >= ended.rstrip("Z"), 30)
+        kube.wait_renewed()
         assert kube.wait_leader() is leader
     assert "failsafe" in leader.log.lower()
     kube.wait_streaming(members)

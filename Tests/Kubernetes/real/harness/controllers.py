@@ -15,6 +15,9 @@ class Workloads(threading.Thread):
         self.wanted = dict(wanted)
         self.jobs = {}
         self._ended = threading.Event()
+        # One set of controllers at a time, also where a test has failed to end its own.
+        kube.end_controllers()
+        kube.controllers = self
         self.start()
 
     def stop(self):

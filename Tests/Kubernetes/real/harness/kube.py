@@ -2,12 +2,15 @@
 """All of it together: the API, names, and what controllers do with the rendered manifests."""
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
 import subprocess
 import threading
 import time
+import urllib.request
+from base64 import b64encode
 from pathlib import Path
 
 from .api import Api
@@ -16,7 +19,8 @@ from .kubelet import Pod
 from .manifests import Manifests
 from .network import GATEWAY, Names, Network, sweep
 from .rights import Rights
-from .store import Store, selects
+from .settings import PASSWORDS
+from .store import Store, selects, timestamp
 
 NAMESPACE = "databases"
 
@@ -45,9 +49,11 @@ class Kube:
             place.mkdir(parents=True)
             place.chmod(0o755)
         self.namespace = NAMESPACE
+        self.domain = f"{NAMESPACE}.svc.cluster.local"
         self.manifests = Manifests(objects)
         self.store = Store(NAMESPACE)
         self.pods = {}
+        self.controllers = None
         # Whether the kubelet starts containers again that have ended.
         self.restarts = True
         self._tokens = {}
@@ -62,6 +68,7 @@ class Kube:
     def stop(self):
         """Ends everything and removes it, but the logs."""
         self.restarts = False
+        self.end_controllers()
         for pod in list(self.pods.values()):
             with contextlib.suppress(Exception):
                 pod.remove()
@@ -70,6 +77,16 @@ class Kube:
         self.network.stop()
         for name in ("claims", "pods"):
             shutil.rmtree(self.directory / name, ignore_errors=True)
+
+    def clear(self):
+        """As if no cluster had ever been here: no pods, none of Patroni's objects, no volumes."""
+        self.end_controllers()
+        for pod in list(self.pods.values()):
+            pod.remove()
+        for item in self.store.list("configmaps")[1]:
+            self.store.delete("configmaps", item["metadata"]["name"])
+        for place in (self.directory / "claims").iterdir():
+            shutil.rmtree(place)
 
     def _make_certificate(self):
         self.authority = self.directory / "api.crt"
@@ -109,7 +126,7 @@ class Kube:
 
     def resolve(self, name):
         """Addresses of a Service or of a pod of one; None if there is no such name."""
-        suffix = f".{self.namespace}.svc.cluster.local"
+        suffix = f".{self.domain}"
         if not name.endswith(suffix):
             return None
         name = name.removesuffix(suffix)
@@ -117,9 +134,13 @@ class Kube:
         if name in services:
             return self.endpoints(services[name])
         host, _, service = name.partition(".")
-        if service in services and host in self.pods:
+        if service not in services:
+            return None
+        if host in [p.name for p in self.members("member")]:
             return [self.pods[host].ip]
-        return None
+        # As CoreDNS names a pod that has no name of its own, by a StatefulSet.
+        address = host.replace("-", ".")
+        return [address] if address in self.endpoints(services[service]) else None
 
     def endpoints(self, service):
         """The addresses behind a Service: ready pods that it selects and that stay."""
@@ -137,9 +158,17 @@ class Kube:
 
     # Controllers.
 
+    def end_controllers(self):
+        """Nobody keeps the numbers of pods any more."""
+        if self.controllers:
+            self.controllers.stop()
+            self.controllers = None
+
     def run_pod(self, name, template, image="patroni", claims=None, watched=True):
         """One pod from a template."""
-        pod = Pod(self, name, template, self.images[image], claims)
+        # One that is named for a reference in the template, if there is such; else the usual one.
+        reference = template["spec"]["containers"][0]["image"]
+        pod = Pod(self, name, template, self.images.get(reference, self.images[image]), claims)
         self.pods[name] = pod
         return pod.start(watched)
 
@@ -181,7 +210,7 @@ class Kube:
 
     def members(self, component=None):
         """Pods with a Patroni in them."""
-        return [p for p in self.pods.values()
+        return [p for p in list(self.pods.values())
                 if p.template["metadata"]["labels"].get("application") == "patroni"
                 and component in (None, p.template["metadata"]["labels"][
                     "app.kubernetes.io/component"])]
@@ -225,6 +254,51 @@ class Kube:
                              " WHERE state = 'streaming'", leader).split()
             return set(names) - {leader.name} <= set(found)
         wait_until(f"{names} to stream", streaming, seconds)
+
+    def patroni(self, method, path, body, pod=None):
+        """A request to Patroni, with the password of its REST interface; by default the leader."""
+        secret = b64encode(f"patroni:{PASSWORDS['PATRONI_RESTAPI_PASSWORD']}".encode()).decode()
+        request = urllib.request.Request(
+            f"http://{(pod or self.wait_leader()).ip}:8008{path}", method=method,
+            data=json.dumps(body).encode(), headers={"Authorization": f"Basic {secret}"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert answer.status == 200
+
+    def wait_failsafe(self, names=None, seconds=30):
+        """Until the primary counts on these, and on nobody else, when the API is away.
+
+        Whoever has just left is still in its record until its next round; all in it must answer.
+        """
+        wanted = set(names or [p.name for p in self.members()])
+
+        def recorded():
+            record = self.store.get("configmaps", "postgres-cluster-leader")
+            return set(json.loads(record["metadata"]["annotations"].get("failsafe", "{}")))
+        wait_until(f"the failsafe record to be of {wanted}", lambda: recorded() == wanted, seconds)
+
+    def wait_renewed(self, seconds=60):
+        """Until the leader has renewed its lock after this moment: it has the API again."""
+        began = timestamp().rstrip("Z")
+        wait_until("the lock to be renewed", lambda: self.store.get(
+            "configmaps", "postgres-cluster-leader")["metadata"]["annotations"]["renewTime"]
+            > began, seconds)
+
+    def wait_services(self, seconds=60):
+        """Until one of the members' Services leads to the primary, the other to the rest."""
+        def settled():
+            leader = self.leader()
+            rest = {p.ip for p in self.members("member") if p is not leader}
+            return leader and rest and (
+                self.resolve(f"postgres-cluster.{self.domain}") == [leader.ip]
+                and set(self.resolve(f"postgres-cluster-repl.{self.domain}")) == rest)
+        wait_until("the Services to have the members", settled, seconds)
+
+    def wait_archive(self, seconds=60):
+        """Until the archive has what the primary has written by now."""
+        position = self.sql("SELECT pg_current_wal_flush_lsn()")
+        wait_until(f"the archive to have {position}", lambda: self.sql(
+            f"SELECT restart_lsn >= '{position}' FROM pg_replication_slots"
+            " WHERE slot_name = 'backup'") == "t", seconds)
 
     def in_background(self, function, *arguments):
         """A thread whose failure is raised when it is joined."""

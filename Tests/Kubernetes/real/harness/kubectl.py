@@ -5,6 +5,7 @@ A program `kubectl` in a directory for PATH sends its arguments over a socket; t
 here. Whatever a script asks that is not known is an error, not a success.
 """
 
+import copy
 import json
 import re
 import shutil
@@ -25,6 +26,10 @@ connection.sendall(json.dumps([sys.argv[1:], text]).encode() + b"\\n")
 answer = json.loads(connection.makefile().read())
 sys.stdout.write(answer[1]); sys.stderr.write(answer[2]); sys.exit(answer[0])
 """
+
+
+KINDS = {"statefulset": "StatefulSet", "deployment": "Deployment", "cronjob": "CronJob",
+         "configmap": "ConfigMap"}
 
 
 class Failed(Exception):
@@ -120,8 +125,7 @@ class Kubectl:
         if kind == "job":
             return self.workloads.jobs[name]
         if (kind, name) in self.workloads.wanted:
-            found = self.kube.manifests.find(
-                {"statefulset": "StatefulSet", "deployment": "Deployment"}[kind], name)
+            found = self.kube.manifests.find(KINDS[kind], name)
             return merged(found, {"spec": {"replicas": self.workloads.wanted[kind, name]}})
         assert kind == "configmap", kind
         return self.kube.manifests.find("ConfigMap", name)
@@ -149,11 +153,24 @@ class Kubectl:
         return 0, "", ""
 
     def do_patch(self, arguments, _):
-        """patch cronjob NAME --type merge -p PATCH: whether it is suspended"""
+        """patch cronjob|configmap NAME --type merge -p PATCH"""
         options, (kind, name) = parse(arguments)
-        assert kind == "cronjob" and options["--type"] == "merge"
-        found = self.kube.manifests.find("CronJob", name)
-        found["spec"] = merged(found["spec"], json.loads(options["-p"])["spec"])
+        assert options["--type"] == "merge"
+        found = self.kube.manifests.find(KINDS[kind], name)
+        found.update(merged(found, json.loads(options["-p"])))
+        return 0, "", ""
+
+    def do_set(self, arguments, _):
+        """set image KIND NAME *=IMAGE: of pods that are made from now on"""
+        _, (what, kind, name, image) = parse(arguments)
+        assert what == "image" and image.startswith("*=")
+        # A Deployment would replace what it has.
+        assert kind == "cronjob" or self.workloads.wanted[kind, name] == 0
+        found = self.kube.manifests.find(KINDS[kind], name)
+        owner = found["spec"]["jobTemplate"] if kind == "cronjob" else found
+        owner["spec"]["template"] = copy.deepcopy(owner["spec"]["template"])
+        for container in owner["spec"]["template"]["spec"]["containers"]:
+            container["image"] = image.removeprefix("*=")
         return 0, "", ""
 
     def do_delete(self, arguments, _):

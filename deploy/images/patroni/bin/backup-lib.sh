@@ -111,6 +111,13 @@ first_segment_of() {
 # is written last.
 end_of() { stat -c %Y "$1/backup_manifest"; }
 
+# keep_dynamic_configuration old new: what was set by apply-config.sh or patronictl edit-config stays
+# when the cluster begins anew in another data directory. Patroni takes it from this file of its own;
+# without one, from bootstrap.dcs, and with that of a backup it would be as old as the backup.
+keep_dynamic_configuration() {
+    [[ ! -e $1/patroni.dynamic.json ]] || cp -p "$1/patroni.dynamic.json" "$2/"
+}
+
 # set_aside why: what was backed up so far, apart from what follows, which cannot be joined to it.
 # Prints where it is now.
 set_aside() {

@@ -89,6 +89,7 @@ main() {
     stop "$target.restoring"
     # Only now, when there is something to put in its place.
     if [[ -e $target ]]; then
+        keep_dynamic_configuration "$target" "$target.restoring"
         kept=$target.before-restore-$(date -u +%Y%m%dT%H%M%SZ)
         mv "$target" "$kept"
         say "the data directory as it was is in $kept; remove it when it is not needed any more"

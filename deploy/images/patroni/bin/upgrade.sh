@@ -56,6 +56,7 @@ PGUSER='' "$new_programs/pg_upgrade" "$mode" -U postgres -b "$old_programs" -B "
     fail 'pg_upgrade failed; see above'
 }
 cd /
+keep_dynamic_configuration "$old" "$new.upgrading"
 mv "$new.upgrading" "$new"
 say "the archive as it was is in $(set_aside upgrade)"
 say "upgraded $old to $new"
