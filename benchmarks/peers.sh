@@ -6,7 +6,8 @@
 # cannot be had they come from this Debian, and the report says so.
 
 # shellcheck disable=SC2034  # used by those who source this file
-peer_packages=(pgbouncer odyssey pgagroal pgpool2 haproxy)
+# The libraries are those that martlet is linked with.
+peer_packages=(pgbouncer odyssey pgagroal pgpool2 haproxy libcurl4t64 libpq5 libssl3t64)
 peers_suite=forky
 peers_mirror=http://deb.debian.org/debian
 
@@ -33,6 +34,19 @@ peers_unmount() {
 
 # in_peers command...: runs it in the directory of the peers.
 in_peers() { chroot "$(peers_root)" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"; }
+
+# among_peers PROGRAM FILE: makes FILE, which runs PROGRAM with the C library and the OpenSSL of the
+# peers: what is compared are the proxies.
+among_peers() {
+    local program=$1 file=$2 root swift
+    root=$(peers_root)
+    swift=$(ldd "$program" | awk '$1 == "libswiftCore.so" { print $3 }')
+    printf '#!/usr/bin/env bash\nexec %q --library-path %q %q "$@"\n' \
+        "$root/lib64/ld-linux-x86-64.so.2" \
+        "$root/usr/lib/$(uname -m)-linux-gnu:${swift%/*}" "$program" >"$file"
+    chmod 755 "$file"
+    "$file" --version >/dev/null || fail "martlet does not run with the libraries of $root"
+}
 
 peers_bootstrap() {
     local root=$1 log=$2
@@ -72,7 +86,8 @@ setup_peers() {
         [[ -x $root/usr/bin/apt-get ]] || peers_bootstrap "$root" "$log" || true
         if [[ -x $root/usr/bin/apt-get ]]; then
             for package in "${peer_packages[@]}"; do
-                [[ -f $root/var/lib/dpkg/info/$package.list ]] || missing+=("$package")
+                compgen -G "$root/var/lib/dpkg/info/$package[.:]*list" >/dev/null ||
+                    missing+=("$package")
             done
             if ((${#missing[@]} == 0)) || {
                 say "installing ${missing[*]} of Debian $peers_suite"

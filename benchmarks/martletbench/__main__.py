@@ -41,15 +41,31 @@ class Run:
         self.chosen = chosen
         self.is_full = not chosen.quick
         self.rounds = chosen.rounds or (5 if self.is_full else 3)
-        self.seconds = 3 if self.is_full else 1.2
+        self.seconds = 2 if self.is_full else 1.2
         self.peers = chosen.peers or (list(PEERS) if self.is_full else list(QUICK_PEERS))
         self.directory = Path(directory)
         self.results, self.busy, self.pictures = {}, {}, {}
         self.configurations, self.versions, self.failures = {}, {}, []
-        self.machine = {}
+        self.machine, self.before = {}, None
+
+    def go_on(self, directory):
+        """Takes what an interrupted run has measured already, on this machine with these versions."""
+        found = report.earlier(directory)
+        self.before = found
+        self.results, self.busy = found["results"], found["busy_before_rounds"]
+        self.failures = [tuple(one) for one in found["failures"] if one[0] != "the run"]
+        self.pictures = report.pictures_of_profile(directory) if "profile" in self.results else {}
+
+    def check_machine(self):
+        """Two halves of different machines are no run."""
+        for key in ("processor", "memory", "kernel", "PostgreSQL", "Swift"):
+            if self.before and self.before["machine"].get(key) != self.machine.get(key):
+                raise Failure(f"the earlier run was on another machine ({key}); begin anew")
 
     def wants(self, name, is_quick=False):
-        """Whether a workload was chosen, by name or by default."""
+        """Whether a workload was chosen, by name or by default, and is not there yet."""
+        if name in self.results:
+            return False
         if self.chosen.workloads:
             return any(fnmatch.fnmatch(name, one) for one in self.chosen.workloads)
         return self.is_full or is_quick
@@ -115,17 +131,22 @@ class Run:
         return every
 
     def on_one_node(self, context):
-        """Every workload that was chosen, and what is counted."""
+        """Every workload that was chosen, and what is counted; what the targets ask first."""
         every = self.usable(self.proxies(context))
-        for workload in WORKLOADS:
-            if self.wants(workload.name, workload.is_quick):
-                self.attempt(workload.title, lambda one=workload: self.measure(context, every, one))
+
+        def measure(is_quick):
+            for one in WORKLOADS:
+                if one.is_quick == is_quick and self.wants(one.name, is_quick):
+                    self.attempt(one.title, lambda one=one: self.measure(context, every, one))
+
+        measure(is_quick=True)
         if self.wants("system-calls", True):
             self.attempt("system calls", lambda: self.system_calls(every))
         if self.wants("profile"):
             self.attempt("profile", lambda: self.profile(every))
         if self.wants("allocations", True):
             self.attempt("allocations", lambda: self.allocations(every["martlet"]))
+        measure(is_quick=False)
 
     def measure(self, context, every, workload):
         """One workload with all whom it suits."""
@@ -243,6 +264,7 @@ class Run:
             context.prepare()
             MartletProxy(context, "martlet", 0).martlet.create_account()
             self.machine = self.machine or describe(cluster.binaries)
+            self.check_machine()
             work(context)
         finally:
             cluster.stop()
@@ -251,12 +273,12 @@ class Run:
         """All that was chosen."""
         quick = {one.name: one.is_quick for one in WORKLOADS}
         quick.update({"system-calls": True, "profile": False, "allocations": True})
-        if any(self.wants(name, is_quick) for name, is_quick in quick.items()):
-            self.with_cluster(1, self.on_one_node)
-        if any(self.wants(name) for name in ON_NODES):
-            self.with_cluster(4, self.on_nodes)
         if self.wants("classifier"):
             self.attempt("classifier", self.classifier)
+        if any(self.wants(name) for name in ON_NODES):
+            self.with_cluster(4, self.on_nodes)
+        if any(self.wants(name, is_quick) for name, is_quick in quick.items()):
+            self.with_cluster(1, self.on_one_node)
 
 
 def arguments():
@@ -270,6 +292,8 @@ def arguments():
     parser.add_argument("--workloads", type=lambda text: text.split(","),
                         help="names or patterns, as select-simple-*")
     parser.add_argument("--rounds", type=int, help="5 (quick: 3)")
+    parser.add_argument("--continue", action="store_true", dest="goes_on",
+                        help="only what an interrupted run has not measured yet")
     parser.add_argument("--output", help="where tables, plots and JSON go")
     for name in ("binary", "client", "allocations", "peers-from"):
         parser.add_argument(f"--{name}", required=True, help=argparse.SUPPRESS)
@@ -292,10 +316,20 @@ def main():
     chosen = arguments()
     # Whoever ends it by a signal gets everything ended, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    in_tree = chosen.full and not (chosen.workloads or chosen.output or chosen.peers)
+    output = Path(chosen.output) if chosen.output else (
+        HERE if in_tree else home() / "benchmarks")
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="martlet-bench.") as directory:
         os.chmod(directory, 0o755)
         run = Run(chosen, directory)
+        if chosen.goes_on:
+            try:
+                run.go_on(output)
+            except Failure as failure:
+                # Before anything is measured there is nothing to report.
+                print(f"error: {failure}", file=sys.stderr)
+                return 1
         try:
             run.everything()
         except KeyboardInterrupt:
@@ -303,11 +337,10 @@ def main():
             run.failures.append(("the run", "interrupted before its end"))
         except Failure as failure:
             run.failures.append(("the run", str(failure)))
-    run.minutes = (time.monotonic() - began) / 60
-    in_tree = chosen.full and not (chosen.workloads or chosen.output or chosen.peers)
-    output = Path(chosen.output) if chosen.output else (
-        HERE if in_tree else home() / "benchmarks")
-    report.write(run, output)
+        finally:
+            # Also before an error of ours comes through: nobody should lose an hour's figures.
+            run.minutes = (time.monotonic() - began) / 60 + (run.before or {}).get("minutes", 0)
+            report.write(run, output)
     return 1 if any(name == "the run" for name, _ in run.failures) else 0
 
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """martlet and its peers: how each is configured, started and ended."""
 
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import string
 import subprocess
@@ -13,6 +15,7 @@ from localcluster.processes import Failure, wait_until
 from localcluster.proxy import Martlet
 
 from .backend import PASSWORD, PEER_PORT
+from .usage import of_session
 
 POOL_SIZE = 20
 TEMPLATES = Path(__file__).resolve().parents[1] / "peers"
@@ -101,9 +104,10 @@ class Peer:
     def values(self):
         """What the templates ask for."""
         certificate, key = self.context.certificate_of_peers
+        cluster = self.context.cluster
         return {
             "port": self.port,
-            "postgres_port": self.context.cluster.port_of(self.context.cluster.primary()),
+            "postgres_port": cluster.port_of(wait_until("a primary", cluster.primary, 60)),
             "directory": self.directory,
             "certificate": certificate,
             "key": key,
@@ -141,8 +145,12 @@ class Peer:
         """What else has to be done before it starts."""
 
     def stop(self):
-        """Ends it, and what it may have left behind is found by its parent's end."""
+        """Ends it, and what it leaves behind: pgagroal's children may outlive it, at full speed."""
         self.process.stop(seconds=10)
+        # It was started in a session of its own, which has its number.
+        for pid in of_session(self.process.child.pid) if self.process.child else ():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def version(self):
         """What the package manager says."""

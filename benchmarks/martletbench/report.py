@@ -4,6 +4,8 @@
 import json
 from dataclasses import asdict
 
+from localcluster.processes import Failure
+
 from . import plots
 from .rounds import QUIET, median, ratio
 from .targets import TARGETS
@@ -32,6 +34,19 @@ def write(run, directory):
     print(terminal(run))
     print(f"\nreport: {directory / 'RESULTS.md'}, {directory / 'results.json'},"
           f" {directory / 'plots'}")
+
+
+def earlier(directory):
+    """What `as_json` wrote there."""
+    try:
+        return json.loads((directory / "results.json").read_text())
+    except (OSError, ValueError) as error:
+        raise Failure(f"there is no run to continue in {directory}: {error}") from None
+
+
+def pictures_of_profile(directory):
+    """The flame graphs, of which the JSON file has only the shares."""
+    return {path.stem: path.read_text() for path in (directory / "plots").glob("flame-*.svg")}
 
 
 def as_json(run):

@@ -23,20 +23,31 @@ class Usage:
                      self.system - earlier.system, self.switches - earlier.switches)
 
 
-def family(pid):
-    """The process and everything that descends from it."""
-    children = {}
+def processes():
+    """All processes of the machine: (pid, fields), as `stat` gives them."""
     for path in Path("/proc").iterdir():
         if path.name.isdigit():
             fields = stat(path.name)
             if fields:
-                children.setdefault(int(fields[1]), []).append(int(path.name))
+                yield int(path.name), fields
+
+
+def family(pid):
+    """The process and everything that descends from it."""
+    children = {}
+    for one, fields in processes():
+        children.setdefault(int(fields[1]), []).append(one)
     found, waiting = [], [pid]
     while waiting:
         one = waiting.pop()
         found.append(one)
         waiting += children.get(one, [])
     return found
+
+
+def of_session(session):
+    """All processes of a session, also those whose parent is gone."""
+    return [pid for pid, fields in processes() if int(fields[3]) == session]
 
 
 def stat(pid):
