@@ -14,10 +14,10 @@ package import ProxyCore
 /// not read until the destination has drained to half; the kernel then stops its sender.
 @safe
 package final class PoolerDriver: ShardHandler {
-    private let shard: ShardID
+    let shard: ShardID
     let pooler: Pooler
     let epoll: EpollSet
-    private let entrances: [ShardEntrance]
+    let entrances: [ShardEntrance]
     private let resolver: Resolver
     private let host: ShardHost
     private var pendingOutputLimit: Int
@@ -26,8 +26,9 @@ package final class PoolerDriver: ShardHandler {
     var bulk = BulkReading()
     private let tls: ShardTLS
     var side: SideConnections
-    private var attempts: ConnectAttempts
-    private var statistics = LoopStatistics()
+    var attempts: ConnectAttempts
+    var listeners = ShardListeners()
+    var statistics = LoopStatistics()
     private var whenDrained: (@Sendable () -> Void)?
 
     /// What every read of the shard goes into; an idle connection owns no buffer.
@@ -68,7 +69,10 @@ package final class PoolerDriver: ShardHandler {
 
     package func ready(_ id: ConnectionID, _ readiness: SocketReadiness, now: Instant) {
         statistics.events += 1
-        guard table.holds(id) else { return sideReady(id, readiness, now: now) }
+        guard table.holds(id) else {
+            if listeners.noticed(id) { return acceptWaiting(now: now) }
+            return sideReady(id, readiness, now: now)
+        }
         let wasWritable = table.state(of: id).contains(.writable)
         table.insert(SocketState(readiness), of: id)
         if table.state(of: id).contains(.connecting) {
@@ -80,6 +84,8 @@ package final class PoolerDriver: ShardHandler {
 
     package func received(_ mail: ShardMail, now: Instant) {
         switch mail {
+        case .listen(let acceptor, let route): listen(acceptor, route: route)
+        case .stopListening: listeners.closeAll()
         case .accepted(let socket, let peer, let route):
             accept(socket, peer: peer, route: route, now: now)
         case .message(let message): pooler.deliver(message, now: now)
@@ -93,6 +99,7 @@ package final class PoolerDriver: ShardHandler {
         case .reconfigured(let policy, let rules):
             pendingOutputLimit = policy.limits.pendingOutput
             attempts.tcp = policy.tcp
+            listeners.tune(policy.tcp)
             pooler.reconfigured(policy, rules: rules, now: now)
         case .perform(let body): body(pooler, now)
         case .drain(let completion):
@@ -108,6 +115,7 @@ package final class PoolerDriver: ShardHandler {
     package func finish(now: Instant) -> Bool {
         statistics.wakeUps += 1
         readRunnable(now: now)
+        if listeners.hasWork(now: now) { acceptWaiting(now: now) }
         tellFailedConnects(now: now)
         if let deadline = pooler.nextDeadline, deadline <= now {
             pooler.deadlineReached(now: now)
@@ -117,16 +125,19 @@ package final class PoolerDriver: ShardHandler {
         if bulk.deadline != nil { visitStreams(now: now) }
         flushDirty(now: now)
         tellIfDrained()
-        return !runnable.isEmpty || !failedConnects.isEmpty
+        return !runnable.isEmpty || !failedConnects.isEmpty || listeners.hasWork(now: now)
     }
 
     package var nextDeadline: Instant? {
-        let deadlines = (pooler.nextDeadline ?? .distantFuture, side.nextDeadline ?? .distantFuture)
-        let earliest = min(deadlines.0, deadlines.1, bulk.deadline ?? .distantFuture)
-        return earliest == .distantFuture ? nil : earliest
+        let never = Instant.distantFuture
+        let earliest = min(
+            pooler.nextDeadline ?? never, side.nextDeadline ?? never, bulk.deadline ?? never,
+            listeners.deadline ?? never)
+        return earliest == never ? nil : earliest
     }
 
     package func stopped() {
+        listeners.closeAll()
         side.closeAll()
         for id in table.all {
             while table.nextUnblocked(by: id) != nil {}
@@ -409,15 +420,8 @@ package final class PoolerDriver: ShardHandler {
 
     // MARK: Arrivals
 
-    private func accept(_ socket: Socket, peer: String, route: Route?, now: Instant) {
-        statistics.accepted += 1
-        socket.tune(attempts.tcp)
-        let id = pooler.accepted(peer: peer, listener: route, now: now)
-        watch(id, socket, state: [])
-    }
-
     /// Takes a socket into the table; its readiness comes as a first event.
-    private func watch(_ id: ConnectionID, _ socket: Socket, state: SocketState) {
+    func watch(_ id: ConnectionID, _ socket: Socket, state: SocketState) {
         table.occupy(id, socket: socket, state: state)
         do throws(SocketError) {
             try epoll.add(socket.descriptor, as: id)

@@ -5,6 +5,9 @@ internal import Synchronization
 
 /// What other threads leave for a shard.
 package enum ShardMail: Sendable {
+    /// Accept clients here, and watch the socket; the shard is its owner now.
+    case listen(Acceptor, Route?)
+    case stopListening
     case accepted(Socket, peer: String, route: Route?)
     case message(ShardMessage)
     case adopt(TransferredServer)
@@ -45,11 +48,13 @@ package final class ShardEntrance: Sendable {
 
     /// Hands a new client over; false when the shard cannot take it.
     package func admit(_ socket: Socket, peer: String, route: Route?) -> Bool {
-        clients.add(1, ordering: .relaxed)
+        clientCame()
         if mailbox.offer(.accepted(socket, peer: peer, route: route)) { return true }
         clientLeft()
         return false
     }
+
+    package func clientCame() { clients.add(1, ordering: .relaxed) }
 
     package func clientLeft() { clients.subtract(1, ordering: .relaxed) }
 

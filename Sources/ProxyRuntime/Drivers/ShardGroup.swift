@@ -21,11 +21,12 @@ package struct ListenAddress: Equatable, Sendable {
     }
 }
 
-/// All shards of the process, their acceptors, and what reaches every shard.
+/// All shards of the process, and what reaches every shard.
 package final class ShardGroup: Sendable {
     private let shards: [PoolerShard]
     private let entrances: [ShardEntrance]
-    private let acceptors = Mutex<[Acceptor]>([])
+    /// Listening sockets so far; they go round the shards.
+    private let listenerCount = Atomic<Int>(0)
     package let ledger: Ledger
 
     /// Starts the loops; nobody is accepted before `listen`.
@@ -62,13 +63,12 @@ package final class ShardGroup: Sendable {
     package func listen(
         _ address: ListenAddress, troubled: @escaping @Sendable (SocketError) -> Void = { _ in }
     ) throws(SocketError) -> [SocketAddress] {
-        let take: Acceptor.Take = { [entrances] socket, peer in
-            Self.leastLoaded(entrances).admit(socket, peer: peer, route: address.route)
-        }
         let opened = try Acceptor.open(
-            host: address.host, port: address.port, take: take, troubled: troubled)
-        opened.forEach { $0.start() }
-        acceptors.withLock { $0 += opened }
+            host: address.host, port: address.port, troubled: troubled)
+        for acceptor in opened {
+            let number = listenerCount.add(1, ordering: .relaxed).newValue
+            entrances[number % entrances.count].mailbox.post(.listen(acceptor, address.route))
+        }
         return opened.map(\.address)
     }
 
@@ -77,14 +77,7 @@ package final class ShardGroup: Sendable {
 
     /// Closes the listening sockets; clients that are connected stay.
     package func stopAccepting() {
-        acceptors.withLock { acceptors in
-            acceptors.forEach { $0.stop() }
-            acceptors = []
-        }
-    }
-
-    private static func leastLoaded(_ entrances: [ShardEntrance]) -> ShardEntrance {
-        entrances.min { $0.clientCount < $1.clientCount } ?? entrances[0]
+        entrances.forEach { $0.mailbox.post(.stopListening) }
     }
 
     // MARK: What every shard is told

@@ -47,6 +47,10 @@ package final class ControlConnection: @unchecked Sendable {
     private var current: Query?
     private var waiting: [Query] = []
     private let timer: any DispatchSourceTimer
+    /// When the current query has taken too long, and when the timer fires. It is only ever set
+    /// earlier: a query that ends leaves it, as setting a timer costs more than a query.
+    private var deadline = Instant.distantFuture
+    private var timerFiresAt = Instant.distantFuture
     /// Counts connections, so that a late address is not taken for a present one.
     private var attempt = 0
 
@@ -60,7 +64,7 @@ package final class ControlConnection: @unchecked Sendable {
         self.queue = queue
         self.clock = clock
         timer = DispatchSource.makeTimerSource(queue: queue)
-        timer.setEventHandler { [weak self] in self?.timedOut() }
+        timer.setEventHandler { [weak self] in self?.timerFired() }
         timer.schedule(deadline: .distantFuture)
         timer.activate()
     }
@@ -102,7 +106,8 @@ package final class ControlConnection: @unchecked Sendable {
         guard current == nil, !waiting.isEmpty else { return }
         let query = waiting.removeFirst()
         current = query
-        timer.schedule(deadline: .now() + .nanoseconds(Int(clamping: query.timeout.nanoseconds)))
+        deadline = clock() + query.timeout
+        armTimer()
         switch phase {
         case .idle: send()
         case .absent: connect()
@@ -157,7 +162,6 @@ package final class ControlConnection: @unchecked Sendable {
     }
 
     private func finish(_ result: Result<ControlAnswer, ControlFault>) {
-        timer.schedule(deadline: .distantFuture)
         let query = current
         current = nil
         if phase == .idle { wait(for: .readable) }
@@ -174,7 +178,18 @@ package final class ControlConnection: @unchecked Sendable {
         }
     }
 
-    private func timedOut() { if current != nil { fail(.timeout) } }
+    private func armTimer() {
+        guard deadline < timerFiresAt else { return }
+        timerFiresAt = deadline
+        let wait = deadline - min(deadline, clock())
+        timer.schedule(deadline: .now() + .nanoseconds(Int(clamping: wait.nanoseconds)))
+    }
+
+    private func timerFired() {
+        timerFiresAt = .distantFuture
+        guard current != nil else { return }
+        if deadline <= clock() { fail(.timeout) } else { armTimer() }
+    }
 
     // MARK: Connecting
 

@@ -8,7 +8,7 @@ extension Acceptor {
     /// An empty host or `*` is every interface, IPv6 and IPv4. Where the system has no IPv6, names
     /// that also have an IPv4 address do without the other.
     package static func open(
-        host: String, port: UInt16, take: @escaping Take,
+        host: String, port: UInt16,
         troubled: @escaping @Sendable (SocketError) -> Void
     ) throws(SocketError) -> [Acceptor] {
         let isAny = host.isEmpty || host == "*"
@@ -18,11 +18,11 @@ extension Acceptor {
         for name in names where !(isAny && !opened.isEmpty) {
             for address in try SocketAddress.resolve(host: name, port: port) {
                 do throws(SocketError) {
-                    opened.append(try Acceptor(on: address, take: take, troubled: troubled))
+                    opened.append(try Acceptor(on: address, troubled: troubled))
                 } catch .system(_, EAFNOSUPPORT), .system(_, EADDRNOTAVAIL) {
                     missing = .system("bind", EADDRNOTAVAIL)
                 } catch {
-                    opened.forEach { $0.stop() }
+                    for index in opened.indices { opened[index].close() }
                     throw error
                 }
             }

@@ -1,109 +1,85 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Dispatch sources may be used from any thread; their overlay does not say so.
-@unsafe @preconcurrency internal import Dispatch
 internal import Glibc
-internal import Synchronization
 
-/// One listening socket and the queue on which its clients are accepted.
+/// One listening socket, for whoever owns it to accept clients from.
 ///
-/// Without descriptors the kernel keeps a client in the queue and the listener readable, which would
-/// be a busy loop of failing accepts. So one descriptor is held in reserve: it is given up to accept
-/// the client, tell it 53300 and close it. Where even that fails the listener rests for a moment.
-package final class Acceptor: Sendable {
-    /// Takes a new client's socket, or refuses it with false.
-    package typealias Take = @Sendable (Socket, _ peer: String) -> Bool
-
-    private enum Phase {
-        case open
-        case accepting(any DispatchSourceRead)
-        case stopped
+/// Without descriptors the kernel keeps a client in the queue, which would be a busy loop of failing
+/// accepts. So one descriptor is held in reserve: it is given up to accept the client, tell it 53300
+/// and close it. Where even that fails the owner rests for a moment.
+package struct Acceptor: Sendable {
+    /// How a batch ended.
+    package enum Outcome {
+        /// Nobody waits; the next client makes an event.
+        case drained
+        /// More may wait, and their events have been.
+        case mayHaveMore
+        /// The system has no means for another client now; more may wait.
+        case mustRest
     }
 
     /// Where it listens; the port is the real one where 0 was asked for.
     package let address: SocketAddress
-    private let listener: Socket
-    private let queue = DispatchQueue(label: "martlet.acceptor")
-    private let phase = Mutex(Phase.open)
-    private let reserve = Mutex<Int32>(-1)
-    private let take: Take
+    /// Nonblocking; readable when a client waits.
+    package let listener: Socket
+    private var reserve: Int32 = -1
     private let troubled: @Sendable (SocketError) -> Void
-    /// Clients accepted before other work of the queue gets its turn.
+    /// Clients accepted before other work gets its turn.
     private static let batch = 64
-    private static let rest = DispatchTimeInterval.milliseconds(100)
 
-    /// Opens the listening socket; clients wait in the kernel until `start`.
+    /// Opens the listening socket; clients wait in the kernel until they are accepted.
     ///
     /// - Parameter troubled: told of each failure that operators should know, such as no descriptors.
     package init(
-        on address: SocketAddress, take: @escaping Take,
+        on address: SocketAddress,
         troubled: @escaping @Sendable (SocketError) -> Void = { _ in }
     ) throws(SocketError) {
         listener = try Socket.listening(on: address)
         self.address = SocketAddress.local(of: listener.descriptor) ?? address
-        self.take = take
         self.troubled = troubled
         refillReserve()
     }
 
-    package func start() {
-        phase.withLock { phase in
-            guard case .open = phase else { return }
-            let source = DispatchSource.makeReadSource(
-                fileDescriptor: listener.descriptor, queue: queue)
-            source.setEventHandler { [self] in acceptBatch(source) }
-            source.setCancelHandler { [self] in close() }
-            source.activate()
-            phase = .accepting(source)
-        }
-    }
-
     /// Stops listening, for good; connections that are open stay so.
-    package func stop() {
-        phase.withLock { phase in
-            switch phase {
-            case .open: close()
-            case .accepting(let source): source.cancel()
-            case .stopped: break
-            }
-            phase = .stopped
-        }
-    }
-
-    private func close() {
+    package mutating func close() {
         listener.close()
         giveUpReserve()
         if let path = address.path { _ = unsafe unlink(path) }
     }
 
-    private func acceptBatch(_ source: any DispatchSourceRead) {
+    /// Something beside `accept` failed for which an operator should look.
+    package func isTroubled(by error: SocketError) { troubled(error) }
+
+    /// Accepts those who wait, as long as others may wait for it.
+    ///
+    /// - Parameter take: gets a client's socket and address, or refuses it with false.
+    package mutating func acceptBatch(_ take: (Socket, _ peer: String) -> Bool) -> Outcome {
+        refillReserve()
         for _ in 0..<Self.batch {
             let (descriptor, peer) = SocketAddress.accept(from: listener.descriptor)
             if descriptor >= 0 {
-                admit(Socket(descriptor: descriptor), from: peer)
+                let socket = Socket(descriptor: descriptor)
+                if !take(socket, peer.text) { refuse(socket) }
                 continue
             }
             switch errno {
-            case EAGAIN: return
+            case EAGAIN: return .drained
             case EMFILE, ENFILE:
                 troubled(.system("accept", errno))
-                if !turnOneAway() { return takeRest(source) }
+                if !turnOneAway() { return .mustRest }
             case ENOBUFS, ENOMEM:
                 troubled(.system("accept", errno))
-                return takeRest(source)
+                return .mustRest
             default:
                 // Anything else concerns the one client that is already gone (accept(2)).
                 continue
             }
         }
-    }
-
-    private func admit(_ socket: Socket, from peer: SocketAddress) {
-        if !take(socket, peer.text) { refuse(socket) }
+        return .mayHaveMore
     }
 
     /// Uses the reserve to take the next client out of the queue and tell it; false if it cannot.
-    private func turnOneAway() -> Bool {
+    private mutating func turnOneAway() -> Bool {
         guard giveUpReserve() else {
             refillReserve()
             return false
@@ -115,15 +91,6 @@ package final class Acceptor: Sendable {
         return succeeded
     }
 
-    /// The source fires as long as clients wait, so it has to be silenced to rest.
-    private func takeRest(_ source: any DispatchSourceRead) {
-        source.suspend()
-        queue.asyncAfter(deadline: .now() + Self.rest) { [self] in
-            refillReserve()
-            source.resume()
-        }
-    }
-
     private func refuse(_ socket: Socket) {
         _ = unsafe socket.send(Self.refusal.span.bytes)
         socket.shutDownWriting()
@@ -131,19 +98,15 @@ package final class Acceptor: Sendable {
     }
 
     @discardableResult
-    private func giveUpReserve() -> Bool {
-        reserve.withLock { reserve in
-            guard reserve >= 0 else { return false }
-            Glibc.close(reserve)
-            reserve = -1
-            return true
-        }
+    private mutating func giveUpReserve() -> Bool {
+        guard reserve >= 0 else { return false }
+        Glibc.close(reserve)
+        reserve = -1
+        return true
     }
 
-    private func refillReserve() {
-        reserve.withLock { reserve in
-            if reserve < 0 { reserve = unsafe Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC) }
-        }
+    private mutating func refillReserve() {
+        if reserve < 0 { reserve = unsafe Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC) }
     }
 
     /// An `ErrorResponse` that libpq and the drivers accept before they have sent anything.

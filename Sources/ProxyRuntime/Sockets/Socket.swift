@@ -93,9 +93,8 @@ package struct Socket: Sendable {
         set(tcp, TCP_KEEPIDLE, Int32(clamping: policy.keepaliveIdle.milliseconds / 1000))
         set(tcp, TCP_KEEPINTVL, Int32(clamping: policy.keepaliveInterval.milliseconds / 1000))
         set(tcp, TCP_KEEPCNT, Int32(clamping: policy.keepaliveCount))
-        if policy.userTimeout > .zero {
-            set(tcp, TCP_USER_TIMEOUT, Int32(clamping: policy.userTimeout.milliseconds))
-        }
+        // Zero is the system's own way, and has to be said where it was something else before.
+        set(tcp, TCP_USER_TIMEOUT, Int32(clamping: policy.userTimeout.milliseconds))
     }
 
     /// Sets one integer option; unix sockets refuse those of TCP, which is no loss.

@@ -32,7 +32,7 @@ enum Wire {
 /// A primary that trusts everybody and answers `SELECT n` with n rows of a kilobyte.
 final class FakePostgres: Sendable {
     let port: UInt16
-    private let acceptor = Mutex<Acceptor?>(nil)
+    private let acceptor = Mutex<AcceptingQueue?>(nil)
     private let startups = Mutex<[[UInt8]]>([])
     private let secured = Mutex(0)
     private let tls: TLSContext?
@@ -40,25 +40,16 @@ final class FakePostgres: Sendable {
     /// - Parameter tls: what it says yes to requests for TLS with; nil says no.
     init(tls: TLSContext? = nil) throws {
         self.tls = tls
-        let taken = Mutex<(@Sendable (Socket) -> Void)?>(nil)
         let opened = try #require(
-            try Acceptor.open(
-                host: "127.0.0.1", port: 0,
-                take: { socket, _ in
-                    taken.withLock { $0 }?(socket)
-                    return true
-                }, troubled: { _ in }
-            ).first)
+            try Acceptor.open(host: "127.0.0.1", port: 0, troubled: { _ in }).first)
         port = try #require(opened.address.port)
-        acceptor.withLock { $0 = opened }
-        taken.withLock { taken in
-            taken = { [weak self] socket in
-                guard let self else { return socket.close() }
-                // Blocking calls on threads of their own, not on the pool that the tests run on.
-                Thread.detachNewThread { self.serve(Peer(socket)) }
-            }
+        let accepting = AcceptingQueue(opened) { [weak self] socket, _ in
+            guard let self else { return false }
+            // Blocking calls on threads of their own, not on the pool that the tests run on.
+            Thread.detachNewThread { self.serve(Peer(socket)) }
+            return true
         }
-        opened.start()
+        acceptor.withLock { $0 = accepting }
     }
 
     func stop() { acceptor.withLock { $0?.stop() } }

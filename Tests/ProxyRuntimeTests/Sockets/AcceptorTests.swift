@@ -21,11 +21,10 @@ struct AcceptorTests {
         }
     }
 
-    private func open(_ name: String, port: UInt16 = 0, _ host: Host) throws -> [Acceptor] {
-        let acceptors = try Acceptor.open(
-            host: name, port: port, take: { host.take($0, $1) }, troubled: { _ in })
-        acceptors.forEach { $0.start() }
-        return acceptors
+    private func open(_ name: String, port: UInt16 = 0, _ host: Host) throws -> [AcceptingQueue] {
+        try Acceptor.open(host: name, port: port, troubled: { _ in }).map {
+            AcceptingQueue($0) { host.take($0, $1) }
+        }
     }
 
     @Test func `every client is handed over with its address`() throws {
