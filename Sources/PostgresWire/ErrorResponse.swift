@@ -69,6 +69,7 @@ package struct ErrorResponse: Equatable, Sendable {
             field("M", message)
             field("D", detail)
             field("H", hint)
+            field("R", routine)
             body.append(byte: 0)
         }
     }

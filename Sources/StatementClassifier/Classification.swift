@@ -20,7 +20,7 @@ package struct Classification: Equatable, Sendable {
     /// The first reason for the primary, or `.none` for a read.
     package var reason = Reason.none
     /// What it may do to the session, over all statements.
-    package var effects: SessionEffects = []
+    package var effects = SessionEffects()
     /// The transaction command, when the text is exactly one statement that is one.
     package var control = TransactionControl.none
     /// `BEGIN`, `COMMIT`, `SAVEPOINT`, `SET TRANSACTION` and the like stand somewhere in it.
@@ -42,6 +42,17 @@ package struct Classification: Equatable, Sendable {
         switch command {
         case .show, .showAll: false
         default: control != .none || command.isAboutSession
+        }
+    }
+
+    /// PostgreSQL looks at its words only when it executes it, so no constant of it is read at Parse;
+    /// and it is no query behind which a transaction cannot get other modes (manual: SET TRANSACTION).
+    package var isReadWhenExecuted: Bool {
+        if control != .none { return true }
+        switch command {
+        case .none: return [.tableLock, .notification, .transactionMayWrite].contains(reason)
+        case .setConfig, .copyToStdout, .copyFromStdin, .declareCursor: return false
+        default: return true
         }
     }
 

@@ -91,6 +91,7 @@ build_conformance() {
     cc -O1 -o "$home/libpq_pipeline" "$home/postgresql/libpq_pipeline.c" \
         -I/usr/include/postgresql -I"$unpacked/usr/include/postgresql/15/server" \
         -lpq "$library/libpgcommon.a" "$library/libpgport.a" -lpthread
+    cc -std=gnu11 -O1 -o "$home/libpq" "$sources/libpq/transcript.c" -I/usr/include/postgresql -lpq
     c++ -std=c++17 -o "$home/libpqxx" "$sources/libpqxx/transcript.cpp" -lpqxx -lpq
     for one in pgx lib-pq; do
         (

@@ -27,6 +27,7 @@ PROGRAMS = {
     "node-pg": ["node", HERE / "node-pg/transcript.js"],
     "pgx": [BUILT / "pgx"],
     "lib-pq": [BUILT / "lib-pq"],
+    "libpq": [BUILT / "libpq"],
     "libpqxx": [BUILT / "libpqxx"],
     "ruby-pg": ["ruby", HERE / "ruby-pg/transcript.rb"],
     "php-pdo": ["php", HERE / "php-pdo/transcript.php"],

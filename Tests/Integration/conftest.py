@@ -125,6 +125,16 @@ def martlet_survives(request):
                lambda: martlet.metrics().sum("martlet_clients") == 0, 60)
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """Beside a test of failovers that failed stands what Patroni did meanwhile."""
+    report = (yield).get_result()
+    cluster = getattr(item, "funcargs", {}).get("cluster")
+    if report.failed and cluster and "healthy_again" in item.fixturenames:
+        for process in cluster.patroni:
+            report.sections.append((f"end of {process.log.name}", process.end_of_log(80)))
+
+
 @pytest.fixture
 def primary_port(cluster):
     """The PostgreSQL port of the primary."""

@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import resource
 import socket
 import subprocess
 import threading
@@ -104,6 +105,37 @@ def test_connections_from_one_address_that_have_not_logged_in(start_martlet):
             assert other.recv(1) == b"N"
         first.sendall(b"\0\0\0\x08\x04\xd2\x16\x2f")
         assert first.recv(1) == b"N"
+
+
+@contextlib.contextmanager
+def descriptors(endpoint, limit):
+    """Lets martlet have no new descriptor whose number is not below the limit."""
+    pid = endpoint.martlet.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, before[1]))
+    yield
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+def test_clients_for_whom_there_is_no_descriptor(start_martlet):
+    endpoint = start_martlet()
+    with contextlib.ExitStack() as stack:
+        inside = stack.enter_context(endpoint.connect())
+        assert value(inside, "SELECT 1") == 1
+        used = len(os.listdir(f"/proc/{endpoint.martlet.process.pid}/fd"))
+        with descriptors(endpoint, used + 8):
+            for _ in range(16):
+                stack.enter_context(socket.create_connection(("127.0.0.1", endpoint.port)))
+            with Wire(endpoint.port) as wire:
+                assert ended_with(wire) == "53300"
+        # Not even one to tell it with: the kernel keeps the client, and martlet comes back to it.
+        with descriptors(endpoint, 3):
+            waiting = stack.enter_context(Wire(endpoint.port))
+            told = endpoint.log().count("clients cannot be accepted")
+            wait_until("it to try again", lambda: endpoint.log().count(
+                "clients cannot be accepted") > told + 1, 30)
+        waiting.login()
+        assert value(inside, "SELECT 1") == 1
 
 
 # Edge cases: 9

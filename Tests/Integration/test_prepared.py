@@ -2,6 +2,7 @@
 """Prepared statements, portals and pipelines of the extended protocol."""
 
 import struct
+from contextlib import ExitStack
 
 import psycopg
 import pytest
@@ -105,7 +106,10 @@ def test_constants_in_a_transaction_that_changes_how_they_are_read(martlet, loca
         assert rows(wire.ask(bind("before", "", []), execute(), SYNC)) == [("1",)]
         assert rows(wire.ask(query("SHOW DateStyle"))) == [("ISO, DMY",)]
         assert rows(wire.ask(parse(DAYS), bind(), execute(), SYNC)) == [("31",)]
+        wire.ask(parse(DAYS, "behind"), SYNC)
         wire.ask(query("COMMIT"))
+        assert days(wire, "before") == {1}
+        assert days(wire, "behind") == {31}
         assert rows(wire.ask(query("SHOW DateStyle"))) == [(after,)]
         # What it parsed is nobody else's, whose text is the same.
         other.ask(parse(DAYS, "same"), SYNC)
@@ -115,8 +119,10 @@ def test_constants_in_a_transaction_that_changes_how_they_are_read(martlet, loca
 def test_constants_behind_a_setting_in_one_pipeline(martlet):
     with Wire(martlet.port).login() as wire, Wire(martlet.port).login() as other:
         setting = [parse("SET DateStyle = 'ISO, DMY'"), bind(), execute()]
-        answer = wire.ask(*setting, parse(DAYS), bind(), execute(), SYNC)
+        answer = wire.ask(*setting, parse(DAYS, "s"), bind("s"), execute(), SYNC)
         assert rows(answer) == [("31",)]
+        wire.ask(query("RESET DateStyle"))
+        assert days(wire, "s") == {31}
         other.ask(parse(DAYS, "same"), SYNC)
         assert days(other, "same") == {1}
 
@@ -326,13 +332,42 @@ def test_a_changed_table_does_not_break_a_statement_for_ever(martlet):
             statement = "/* martlet: primary */ SELECT * FROM changing"
             assert connection.execute(statement).fetchall() == [(1,)]
             owner.execute("ALTER TABLE changing ADD b text DEFAULT 'b'")
+            with pytest.raises(psycopg.errors.FeatureNotSupported):
+                connection.execute(statement)
+            connection.execute("DEALLOCATE ALL")
             for _ in range(3):
-                try:
-                    found = connection.execute(statement).fetchall()
-                except psycopg.errors.FeatureNotSupported:
-                    connection.execute("DEALLOCATE ALL")
-            assert found == [(1, "b")]
+                assert connection.execute(statement).fetchall() == [(1, "b")]
         finally:
+            owner.execute("DROP TABLE changing")
+
+
+# Edge cases: 23
+def test_who_was_told_of_the_columns_once_never_misreads_a_row(martlet):
+    # Drivers that describe a statement once (JDBC, asyncpg) know from the error what to do.
+    with martlet.connect() as owner, Wire(martlet.port).login() as wire, ExitStack() as busy:
+        owner.execute("CREATE TABLE changing (a integer); INSERT INTO changing VALUES (1)")
+        try:
+            text = "/* martlet: primary */ SELECT * FROM changing"
+            wire.ask(parse(text, "s"), describe(b"S", "s"), SYNC)
+            assert rows(wire.ask(bind("s"), execute(), SYNC)) == [("1",)]
+            owner.execute("ALTER TABLE changing ADD b text DEFAULT 'b'")
+            for _ in range(4):
+                found = error(wire.ask(bind("s"), execute(), SYNC))
+                assert found["C"] == "0A000" and found["R"] == "RevalidateCachedQuery"
+                # Whoever is idle is busy from now on: the next one is another server.
+                other = busy.enter_context(martlet.connect())
+                busy.callback(other.rollback)
+                other.execute("BEGIN; SELECT FROM changing FOR KEY SHARE")
+            wire.ask(query("BEGIN"))
+            wire.ask(query("SELECT txid_current()"))
+            assert error(wire.ask(bind("s"), execute(), SYNC))["C"] == "0A000"
+            assert error(wire.ask(query("SELECT 1")))["C"] == "25P02"
+            wire.ask(query("ROLLBACK"))
+            assert error(wire.ask(describe(b"S", "s"), SYNC))["C"] == "0A000"
+            wire.ask(close(b"S", "s"), parse(text, "s"), SYNC)
+            assert rows(wire.ask(bind("s"), execute(), SYNC)) == [("1", "b")]
+        finally:
+            busy.close()
             owner.execute("DROP TABLE changing")
 
 

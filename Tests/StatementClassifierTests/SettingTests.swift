@@ -21,6 +21,18 @@ struct SettingTests {
         }
     }
 
+    @Test(arguments: [
+        ("SET work_mem = 1", true), ("SHOW work_mem", true), ("SET CONSTRAINTS ALL DEFERRED", true),
+        ("LOCK TABLE t", true), ("NOTIFY n", true), ("LISTEN n", true), ("BEGIN", true),
+        ("EXECUTE p(1)", true), ("PREPARE p AS SELECT 1", true), ("FETCH c", true),
+        ("SELECT 1", false), ("INSERT INTO t VALUES (1)", false), ("CREATE TABLE t AS SELECT 1", false),
+        ("SELECT set_config('a.b', 'c', true)", false), ("DECLARE c CURSOR FOR SELECT 1", false),
+        ("COPY (SELECT 1) TO STDOUT", false), ("CALL p('1')", false),
+    ])
+    func `what has constants that are read at Parse is known`(sql: String, isLate: Bool) {
+        #expect(classify(sql).isReadWhenExecuted == isLate)
+    }
+
     @Test func `simple values are decoded`() {
         #expect(decoded("SET work_mem = '2MB'") == "work_mem = 2MB")
         #expect(decoded("set Work_Mem to 1024;") == "work_mem = 1024")

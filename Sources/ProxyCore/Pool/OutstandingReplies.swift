@@ -23,7 +23,8 @@ package struct OwedReply: Equatable, Sendable {
 
     package var kind: Kind
     package var audience: Audience
-    /// The statement that a Parse defines, by index; -1 where there is none.
+    /// The statement, by index, that a Parse defines, whose columns a Describe tells that are not
+    /// known yet, or whose constants a query of martlet's own is about; -1 where there is none.
     package var statement = -1
     /// The hash of the client's name for it, to be forgotten where the Parse fails.
     package var nameHash: UInt64 = 0
@@ -32,6 +33,12 @@ package struct OwedReply: Equatable, Sendable {
         self.kind = kind
         self.audience = audience
     }
+
+    /// Whether it gives a name a meaning or takes it.
+    package var redefines: Bool { nameHash != 0 && (kind == .parse || kind == .close) }
+
+    package var learnsColumns: Bool { kind == .describe && statement >= 0 }
+    package var learnsConstants: Bool { kind == .execute && statement >= 0 }
 
     package var endsWithReady: Bool { kind == .sync || kind == .query || kind == .functionCall }
 }

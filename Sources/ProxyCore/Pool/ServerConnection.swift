@@ -28,12 +28,32 @@ package final class ServerConnection {
         case settings
         /// Statements that the session has prepared by SQL, before its unit.
         case statements
+        /// The columns of the statements that a unit is about to use (`Pooler+Results`).
+        case results
         /// What the unit left behind in the session, after it.
         case inspection
         /// An abandoned transaction is rolled back.
         case rollback
         /// Everything a session may have left is discarded.
         case discard
+
+        /// It parses statements of a client's.
+        var mayWaitForLock: Bool { self == .statements || self == .results }
+    }
+
+    /// What it has of a prepared statement.
+    package struct Prepared {
+        /// When it was used last.
+        package var use: UInt64
+        /// Of its result, once they were described.
+        package var columns = ResultColumns.unknown
+    }
+
+    /// A portal and what it was made of, by hashes of the client's names.
+    package struct Bound {
+        package let portal: UInt64
+        package let name: UInt64
+        package let statement: Int
     }
 
     package enum Copy: Equatable { case none, incoming, outgoing, both }
@@ -92,8 +112,10 @@ package final class ServerConnection {
     package var statementSteps: [SQLStatement?] = []
     package var statementStepsDone = 0
     package var statementErrors: [(step: Int, error: ErrorResponse)] = []
-    /// Prepared statements by index, and when each was last used.
-    package var prepared: [Int: UInt64] = [:]
+    /// Prepared statements by index.
+    package var prepared: [Int: Prepared] = [:]
+    /// The portal that was bound last, where the columns of its statement are to be learned.
+    package var bound: Bound?
     package var useCount: UInt64 = 0
     package var authentication: ServerAuthentication?
     /// The startup packet of the one client that it is for, whose bytes it gets as they come.
@@ -166,9 +188,9 @@ package final class ServerConnection {
     package func statementToEvict(limit: Int, since mark: UInt64) -> Int? {
         guard prepared.count >= max(limit, 1) else { return nil }
         var oldest: (index: Int, use: UInt64)?
-        for (index, use) in prepared where use <= mark {
-            if oldest.map({ use < $0.use || (use == $0.use && index < $0.index) }) ?? true {
-                oldest = (index, use)
+        for (index, one) in prepared where one.use <= mark {
+            if oldest.map({ one.use < $0.use || (one.use == $0.use && index < $0.index) }) ?? true {
+                oldest = (index, one.use)
             }
         }
         return oldest?.index

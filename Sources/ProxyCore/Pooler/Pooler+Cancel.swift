@@ -46,7 +46,7 @@ extension Pooler {
             counters.cancels.count(.answered)
             client.isCancelRequested = true
             // A statement that is prepared again may wait for a lock.
-            if let server = client.server, server.errand == .statements {
+            if let server = client.server, server.errand.mayWaitForLock {
                 _ = deliverCancel(to: server)
             }
         case .running:

@@ -14,6 +14,7 @@ extension Pooler {
             translate(client, to: server, now: now)
             return
         }
+        leaveFailedReplica(client, now: now)
         if answerLocally(client, now: now) { return }
         client.unit.startedAt = now
         client.isCancelRequested = false
@@ -82,23 +83,22 @@ extension Pooler {
 
     /// Where a unit may go, by what it does, what was asked for, and what it was refused.
     private func destination(of client: ClientSession, now: Instant) -> Destination {
-        let unit = client.unit
-        if unit.wantsNewest && topology.primary != nil { return .primary }
-        if unit.isLogin { return .replica }
-        if client.policy.pool.mode == .session || unit.restoresFailure { return .primary }
+        if client.unit.wantsNewest && topology.primary != nil { return .primary }
+        if client.unit.isLogin { return .replica }
+        if client.policy.pool.mode == .session || client.unit.restoresFailure { return .primary }
         let route = effectiveRoute(of: client)
-        if route == .primary || unit.attempts > 1 || client.settings.isSerializable {
+        if route == .primary || client.unit.attempts > 1 || client.settings.isSerializable {
             return .primary
         }
         // A standby can parse and describe what it could not run. So who prepares never waits for
         // the servers of open transactions; pgbench prepares while others of its thread hold them.
-        if unit.onlyPrepares { return .replica }
-        if !unit.effects.isDisjoint(with: StateInspection.pinning) { return .primary }
+        if client.unit.onlyPrepares { return .replica }
+        if !client.unit.effects.isDisjoint(with: StateInspection.pinning) { return .primary }
         if let begin = client.deferredBegin {
             return transactionDestination(begin, of: client, asked: route)
         }
-        if unit.destination == .primary { return route == .replica ? .replica : .primary }
-        if refusedShapes.contains(unit.shape, now: now) { return .primary }
+        if client.unit.destination == .primary { return route == .replica ? .replica : .primary }
+        if refusedShapes.contains(client.unit.shape, now: now) { return .primary }
         return .replica
     }
 
@@ -172,6 +172,9 @@ extension Pooler {
     /// Brings the server's session to where the client's is, then runs the unit.
     func prepare(_ client: ClientSession, on server: ServerConnection, now: Instant) {
         server.isSettled = false
+        server.bound = nil
+        client.unit.useMark = server.useCount
+        client.unit.runningSince = now
         countAsExecuting(client, true, now: now)
         let replay = SettingsReplay.text(from: server.applied, to: client.settings)
         if replay == nil { server.applied = client.settings }
@@ -194,16 +197,15 @@ extension Pooler {
     /// The server has the session's settings.
     func settingsApplied(_ client: ClientSession, on server: ServerConnection, now: Instant) {
         if prepareStatements(client, on: server) { return }
-        start(client, on: server, now: now)
+        compareResults(client, on: server, now: now)
     }
 
     func start(_ client: ClientSession, on server: ServerConnection, now: Instant) {
         client.unit.phase = .running
-        client.unit.runningSince = now
-        client.unit.useMark = server.useCount
         if client.unit.isLogin { return finishLogin(client, on: server, now: now) }
         if client.isCancelRequested {
             client.isCancelRequested = false
+            if server.status == .inTransaction { return failOnServer(client, .canceled, server) }
             return fail(client, .canceled, now: now)
         }
         reportDifferences(to: client, from: server)
@@ -254,7 +256,10 @@ extension Pooler {
     }
 
     /// Statements of martlet's own, by the extended protocol and without a Sync.
-    func execute(_ statements: [[UInt8]], on server: ServerConnection, portal: [UInt8] = []) {
+    func execute(
+        _ statements: [[UInt8]], on server: ServerConnection, portal: [UInt8] = [],
+        answer: OwedReply = OwedReply(.execute, for: .nobody)
+    ) {
         for statement in statements {
             Parse.write(
                 name: [], definition: statement + [0, 0, 0], to: &server.output)
@@ -266,9 +271,9 @@ extension Pooler {
                 body.append(terminated: portal)
                 body.append(int32: 0)
             }
-            for kind in [OwedReply.Kind.parse, .bind, .execute] {
-                server.replies.append(OwedReply(kind, for: .nobody))
-            }
+            server.replies.append(OwedReply(.parse, for: .nobody))
+            server.replies.append(OwedReply(.bind, for: .nobody))
+            server.replies.append(answer)
             if !portal.isEmpty { closePortal(portal, on: server) }
         }
     }

@@ -18,8 +18,7 @@ extension Pooler {
         else { return false }
         switch Refusal(error, of: client.unit) {
         case .none: return false
-        // The client's own statement may be stale, too; then the error is the truth.
-        case .stalePlan: return !client.unit.parses.isEmpty
+        case .stalePlan: return !client.unit.parses.isEmpty || !client.unit.uses.isEmpty
         case .cannotOnStandby, .notThereYet, .conflict: return client.unit.runsOnReplica
         }
     }
@@ -47,7 +46,7 @@ extension Pooler {
             client.unit.attempts = max(client.unit.attempts, 2)
         case .stalePlan:
             counters.retries.count(.stalePlan)
-            client.unit.parses = client.unit.parses.map { again($0, client) }
+            parseAnew(client)
         case .notThereYet:
             counters.retries.count(.unknownToReplica)
             client.unit.attempts = max(client.unit.attempts, 2)
@@ -73,7 +72,7 @@ extension Pooler {
             case FrontendKind.bind:
                 guard let bind = try? Bind(bodyPrefix: body) else { return "" }
                 let name = body.extracting(bind.statement)
-                let text = client.statements.find(name, hash: hashing(name))
+                let text = client.statements.find(name, hash: hashing(name))?.text
                 return text.map { shortened(Array($0.definition[..<$0.textCount])) } ?? ""
             default: continue
             }
@@ -85,14 +84,29 @@ extension Pooler {
         String(decoding: text.prefix(1000), as: UTF8.self)
     }
 
-    /// The same text with the meaning that it has now.
+    /// No server has analysed what the unit parses and uses since the schema has changed.
+    private func parseAnew(_ client: ClientSession) {
+        client.unit.parses = client.unit.parses.map { again($0, client) }
+        for index in client.unit.uses.indices {
+            let text = client.unit.uses[index].text
+            let fresh = again(text, client)
+            client.statements.replace(text, with: fresh)
+            client.unit.uses[index].text = fresh
+        }
+    }
+
+    /// The same text under the present schema.
     private func again(_ text: PreparedText, _ client: ClientSession) -> PreparedText {
-        registry.intern(
-            text.definition, textCount: text.textCount, meaning: client.meaning,
-            constants: client.settings.ofConstants
+        var meaning = text.meaning
+        meaning.schemaVersion = client.database.schemaVersion
+        let fresh = registry.intern(
+            text.definition, textCount: text.textCount, meaning: meaning,
+            constants: text.constants ?? []
         ) {
             (text.classification, text.shape)
         }
+        fresh.constants = text.constants
+        return fresh
     }
 
     /// Sends a unit's messages again, as if they had just arrived.
@@ -238,11 +252,15 @@ extension Pooler {
         switch client.unit.phase {
         case .gathering:
             if client.status != .idle { client.aborted = .untold }
-            client.pendingEffects = []
+            client.pendingEffects = SessionEffects()
         case .preparing:
             counters.retries.count(.staleConnection)
             if client.status == .idle || client.deferredBegin != nil {
                 runAgain(client, avoiding: nil, now: now)
+            } else {
+                counters.errors.count(.transactionLost)
+                client.aborted = .told
+                fail(client, .transactionLost, now: now)
             }
         case .inspecting: endSession(client, server.lastWords)
         case .running where client.unit.awaitsInspection: endSession(client, server.lastWords)
@@ -250,7 +268,7 @@ extension Pooler {
             // It was answered; the rest of a message is all that was still to come.
             if client.status != .idle {
                 client.aborted = .untold
-                client.pendingEffects = []
+                client.pendingEffects = SessionEffects()
             }
             unitEnded(client, on: server, now: now)
         case .running: runningLost(client, server, now: now)
@@ -294,9 +312,7 @@ extension Pooler {
     /// Whether a unit changes nothing. A COMMIT may run anywhere, but what it ends has changed
     /// something, unless its server cannot.
     func isRead(_ client: ClientSession, on server: ServerConnection) -> Bool {
-        if server.isInRecovery == true { return true }
-        let unit = client.unit
-        return !unit.mayCommit && (unit.countsAsRead || unit.destination == .replica)
+        server.isInRecovery == true || client.unit.isRead
     }
 
     /// Errors that end a session by their meaning: its timeouts.

@@ -232,9 +232,13 @@ extension Pooler {
         let hash = hashing(name)
         // One that this unit defines has been added with its Parse.
         if client.unit.parsedNames.contains(hash) { return }
-        guard let text = client.statements.find(name, hash: hash) else {
+        guard let entry = client.statements.find(name, hash: hash) else {
             addSQL(statement: name, to: client)
             return
+        }
+        let text = entry.text
+        if client.unit.phase == .gathering {
+            client.unit.uses.append(UnitOfWork.StatementUse(text: text, columns: entry.columns))
         }
         if text.catalogueVersion != client.database.catalogueVersion {
             let definition = text.definition
@@ -318,7 +322,7 @@ extension Pooler {
     }
 
     /// Drops the message at the front; false when the rest of it has yet to come.
-    private func drop(_ header: MessageHeader, _ client: ClientSession) -> Bool {
+    func drop(_ header: MessageHeader, _ client: ClientSession) -> Bool {
         let available = min(client.inbound.count, header.totalCount)
         client.inbound.consume(available)
         client.passing = header.totalCount - available

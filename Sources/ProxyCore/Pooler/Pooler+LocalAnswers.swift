@@ -69,12 +69,33 @@ extension Pooler {
         return true
     }
 
-    /// Several statements in one query, one of which may end the aborted transaction: what becomes
-    /// of the others only a server can tell, and for that it is given a transaction that has failed.
+    /// What only a server can tell of an aborted transaction, and for that it is given one that has
+    /// failed: what becomes of several statements in one query of which one may end it, and whether a
+    /// text that is not understood has an error in its syntax, which comes before all else.
     private func mustRestoreFailure(_ client: ClientSession) -> Bool {
-        client.aborted == .told && client.server == nil && client.unit.isComplete
-            && client.unit.hasSeveral && client.unit.containsTransactionControl
+        guard client.aborted == .told, client.server == nil, client.unit.isComplete else {
+            return false
+        }
+        if client.unit.reason == .unknownStatement || client.unit.reason == .unparsable { return true }
+        return mayGoOnBehindEnd(client)
+    }
+
+    /// Several statements in one query, of which one may end the transaction.
+    private func mayGoOnBehindEnd(_ client: ClientSession) -> Bool {
+        client.unit.hasSeveral && client.unit.containsTransactionControl
             && client.unread.byte(at: 0) == FrontendKind.query
+    }
+
+    /// A transaction that has failed on a replica, and may end among statements that need the primary:
+    /// it goes on as one that no server has.
+    func leaveFailedReplica(_ client: ClientSession, now: Instant) {
+        guard let server = client.server, server.isInRecovery == true, server.status == .failed,
+            server.replies.isEmpty, !client.keepsServer, mayGoOnBehindEnd(client)
+        else { return }
+        client.aborted = .told
+        client.pendingEffects = SessionEffects()
+        detach(client, server)
+        cleanUp(server, now: now)
     }
 
     // MARK: Which ones
@@ -157,7 +178,7 @@ extension Pooler {
         if let index = client.unit.parsedNames[..<parsed].lastIndex(of: hash) {
             return client.unit.parses[index]
         }
-        return client.statements.find(name, hash: hash)
+        return client.statements.find(name, hash: hash)?.text
     }
 
     /// Nothing but Close of statements, Sync and Flush, from a client that holds no server.
@@ -325,7 +346,7 @@ extension Pooler {
         case FrontendKind.bind:
             guard let message = try? Bind(bodyPrefix: body) else { return nil }
             let name = body.extracting(message.statement)
-            let text = client.statements.find(name, hash: hashing(name))
+            let text = client.statements.find(name, hash: hashing(name))?.text
             if let error = refusalInAborted(text, or: .noStatement(name), client) { return error }
             client.localPortal = text
             client.output.message(BackendKind.bindComplete)
@@ -334,7 +355,7 @@ extension Pooler {
             let name = body.extracting(target.name)
             let text =
                 target.isStatement
-                ? client.statements.find(name, hash: hashing(name))
+                ? client.statements.find(name, hash: hashing(name))?.text
                 : name.byteCount == 0 ? client.localPortal : nil
             let missing = target.isStatement ? ErrorResponse.noStatement(name) : .noPortal(name)
             if let error = refusalInAborted(text, or: missing, client) { return error }

@@ -313,11 +313,13 @@ extension Pooler {
         client.unit.isLogin = true
         client.unit.isRerunnable = true
         if client.replication != nil { return openReplication(client, now: now) }
-        effects.append(.needCatalogue(database: client.database.name))
+        if client.database.isNeeded(now: now) {
+            effects.append(.needCatalogue(database: client.database.name))
+        }
         let key = profileKey(of: client)
         if let profile = profiles[key], now - profile.madeAt < LoginProfile.lifetime {
             client.settings = profile.settings
-            client.unit.reset()
+            client.endUnit()
             return greet(client, reported: profile.reported, now: now)
         }
         route(client, now: now)

@@ -141,9 +141,15 @@ extension Pooler {
         }
         let portal = prefix.copy(0..<message.portal.upperBound + 1)
         let name = prefix.copy(message.statement)
-        let text = client.statements.find(name.rawSpan, hash: hashing(name))
-        if let text { ensure(text, on: server, client) }
-        let known = text?.canonicalName ?? Self.unknown(name)
+        let hash = hashing(name)
+        let entry = client.statements.find(name.rawSpan, hash: hash)
+        if let entry, !ensure(
+            entry, hash: hash, for: prefix.extracting(message.portal), on: server, client) {
+            provoke(.changedResult, client, server)
+            _ = drop(header, client)
+            return
+        }
+        let known = entry?.text.canonicalName ?? Self.unknown(name)
         server.output.append(byte: FrontendKind.bind)
         server.output.append(int32: Int32(4 + header.bodyCount - name.count + known.count))
         server.output.append(portal)

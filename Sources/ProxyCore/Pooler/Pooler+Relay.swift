@@ -199,6 +199,8 @@ extension Pooler {
             || (server.client?.unit.isHoldingBack == true && !BackendShape.isDecisive(kind))
             || server.errand != .none
             || kind == BackendKind.commandComplete && server.client.map(mayDeallocate) == true
+            || kind == BackendKind.rowDescription && server.replies.first?.learnsColumns == true
+            || kind == BackendKind.dataRow && server.replies.first?.learnsConstants == true
     }
 }
 

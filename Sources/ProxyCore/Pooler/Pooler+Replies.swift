@@ -19,10 +19,19 @@ extension Pooler {
         }
         switch kind {
         case BackendKind.parseComplete, BackendKind.bindComplete, BackendKind.closeComplete,
-            BackendKind.noData, BackendKind.portalSuspended:
+            BackendKind.portalSuspended:
             _ = server.replies.removeFirst()
+        case BackendKind.noData:
+            _ = server.replies.removeFirst()
+            learn(.none, from: first, server)
         case BackendKind.rowDescription where first.kind == .describe:
             _ = server.replies.removeFirst()
+            guard first.learnsColumns else { break }
+            guard let columns = ResultColumns(rowDescription: body, hashing: hashing) else {
+                violation(server, "a malformed row description", now: now)
+                return false
+            }
+            learn(columns, from: first, server)
         case BackendKind.commandComplete, BackendKind.emptyQueryResponse:
             if server.copy != .incoming { server.copy = .none }
             if server.client?.ownAtBegin != nil {
@@ -38,6 +47,8 @@ extension Pooler {
         case BackendKind.copyInResponse: copyInStarted(server)
         case BackendKind.dataRow where server.errand != .none:
             keepRow(body, server)
+        case BackendKind.dataRow where first.learnsConstants:
+            learnConstants(body, from: first, server)
         case BackendKind.copyOutResponse: server.copy = .outgoing
         default: break
         }
@@ -298,6 +309,7 @@ extension Pooler {
         server.copy = .none
         if server.errand != .none {
             server.errandError = error
+            if server.errand == .results { server.replies.failed { server.forget($0) } }
             if server.errand == .statements {
                 server.statementErrors.append((server.statementStepsDone, error))
             }
@@ -320,11 +332,11 @@ extension Pooler {
         var count = 0
         server.replies.failed { skipped in
             server.forget(skipped)
-            if skipped.nameHash != 0 { count += 1 }
+            if skipped.redefines { count += 1 }
         }
         undefine(count, client)
         // A Parse forgets the unnamed statement before it fails.
-        if first.nameHash != 0 { client.statements.remove(hash: first.nameHash) }
+        if first.redefines { client.statements.remove(hash: first.nameHash) }
         defer { skipAfterError(in: first, client, server) }
         switch first.audience {
         case .nobody: injectedFailed(client, error)

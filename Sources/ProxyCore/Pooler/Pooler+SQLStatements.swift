@@ -75,14 +75,11 @@ extension Pooler {
         server.sqlStatements = client.sqlStatements.with(made)
         guard let executed = client.unit.executedName,
             let error = errors.first(where: { server.statementSteps[$0.step]?.name == executed })
-        else { return start(client, on: server, now: now) }
+        else { return compareResults(client, on: server, now: now) }
         if client.unit.runsOnReplica {
             // The primary may have what the statement needs, as for any other.
             counters.retries.count(.unknownToReplica)
-            client.unit.attempts = max(client.unit.attempts, 2)
-            detach(client, server)
-            cleanUp(server, now: now)
-            return reroute(client, now: now)
+            return retryOnPrimary(client, from: server, now: now)
         }
         fail(client, error.error, now: now)
     }

@@ -25,12 +25,14 @@ extension Pooler {
 
     /// Opens connections for those who wait, as far as the limits allow.
     func grow(_ pool: ServerPool, now: Instant) {
-        guard let node = topology[pool.key.node] else { return }
         if let retryAt = pool.retryAt, now < retryAt { return }
         while pool.opening < pool.waitingCount {
             // After a failure one connection at a time finds out whether it is over.
             if pool.failures > 0 && pool.opening > 0 { return }
-            switch ledger.acquire(pool.key, limits(of: pool, now: now)) {
+            let limits = limits(of: pool, now: now)
+            // Each client that waits comes here; the ledger need not be asked what is known.
+            guard pool.total < limits.pool, let node = topology[pool.key.node] else { return }
+            switch ledger.acquire(pool.key, limits) {
             case .granted: open(pool, node, now: now)
             case .poolFull: return
             case .full(let scope):

@@ -31,7 +31,7 @@ extension Pooler {
                 client.database.schemaVersion += 1
                 effects.append(.catalogueStale(database: client.database.name))
             }
-            client.pendingEffects = []
+            client.pendingEffects = SessionEffects()
             client.pendingSchemaChange = false
             client.pendingResets = .nothing
         }
@@ -60,7 +60,7 @@ extension Pooler {
         uncount(client, now: now, latency: latency)
         if client.unit.gathered > 0 { dropGathered(client) }
         client.holdback.removeAll()
-        client.unit.reset()
+        client.endUnit()
     }
 
     /// The node's load no longer has this unit.
@@ -204,6 +204,7 @@ extension Pooler {
         case .recoveryCheck: recoveryChecked(server, now: now)
         case .settings: settingsReplayed(server, now: now)
         case .statements: statementsPrepared(server, now: now)
+        case .results: resultsKnown(server, now: now)
         case .inspection:
             if let client = server.client {
                 inspected(client, on: server, now: now)

@@ -149,6 +149,10 @@ extension Pooler {
             guard isTransactionOver == true, client.passing == 0 else { return }
             counters.errors.count(.transactionTimeout)
             refuse(client, "25P04", "terminating connection due to transaction timeout")
+        case .preparing where client.server?.errand.mayWaitForLock == true:
+            if Self.isOver(limits.queryTimeout, since: client.unit.runningSince, now) {
+                cancelWork(of: client, .query, now: now)
+            }
         case .preparing, .inspecting: break
         }
     }

@@ -95,8 +95,9 @@ extension Pooler {
     }
 
     /// What a name stands for where the unit has come to.
-    private func statement(_ name: RawSpan, of client: ClientSession) -> PreparedText? {
-        let hash = hashing(name)
+    private func statement(
+        _ name: RawSpan, hash: UInt64, of client: ClientSession
+    ) -> ClientStatements.Entry? {
         if client.unit.namesSinceForgotten?.contains(hash) == false { return nil }
         return client.statements.find(name, hash: hash)
     }
@@ -132,9 +133,15 @@ extension Pooler {
         client.unit.namesSinceForgotten?.insert(hash)
         var reply = OwedReply(.parse, for: .client)
         reply.nameHash = hash
-        if use(text, on: server) {
+        if use(text, on: server) != nil {
             reply.audience = .made
         } else {
+            // What is asked before a SET would be the first query of its transaction; in one that has
+            // failed it would hide what PostgreSQL says of the text.
+            if text.constants == nil, !text.classification.isReadWhenExecuted,
+                server.status != .failed {
+                askForConstants(of: text, nameHash: hash, server)
+            }
             parse(text, on: server, client)
             reply.statement = text.index
         }
@@ -167,7 +174,7 @@ extension Pooler {
     func definitionError(
         _ name: [UInt8], hash: UInt64, _ client: ClientSession
     ) -> ErrorResponse? {
-        if !name.isEmpty, statement(name.rawSpan, of: client) != nil {
+        if !name.isEmpty, statement(name.rawSpan, hash: hash, of: client) != nil {
             return ErrorResponse(
                 .error, "42P05",
                 "prepared statement \"\(String(decoding: name, as: UTF8.self))\" already exists")
@@ -181,16 +188,16 @@ extension Pooler {
             hint: "See limits.prepared_statements and limits.statement.")
     }
 
-    /// Whether the server has the statement; marks it as used.
-    private func use(_ text: PreparedText, on server: ServerConnection) -> Bool {
+    /// The columns of a statement that the server has, nil where it has not; marks it as used.
+    private func use(_ text: PreparedText, on server: ServerConnection) -> ResultColumns? {
         server.useCount += 1
-        guard server.prepared[text.index] != nil else {
+        guard let place = server.prepared.index(forKey: text.index) else {
             counters.prepared.count(.miss)
-            return false
+            return nil
         }
-        server.prepared[text.index] = server.useCount
+        server.prepared.values[place].use = server.useCount
         counters.prepared.count(.hit)
-        return true
+        return server.prepared.values[place].columns
     }
 
     /// Writes the Parse, after a Close where there is no room.
@@ -204,15 +211,32 @@ extension Pooler {
             counters.prepared.count(.eviction)
         }
         Parse.write(name: text.canonicalName, definition: text.definition, to: &server.output)
-        server.prepared[text.index] = server.useCount
+        server.prepared[text.index] = ServerConnection.Prepared(use: server.useCount)
     }
 
-    /// Makes sure that the server has the statement that a message names, read as it was when the
-    /// client prepared it.
+    /// Makes sure that the server has the statement that a Bind names, and notes where its columns
+    /// will be learned; false where they are not what the client expects.
+    func ensure(
+        _ entry: ClientStatements.Entry, hash: UInt64, for portal: RawSpan,
+        on server: ServerConnection, _ client: ClientSession
+    ) -> Bool {
+        let found = ensure(entry.text, on: server, client)
+        server.bound = nil
+        if entry.isNews(on: found) {
+            server.bound = ServerConnection.Bound(
+                portal: hashing(portal), name: hash, statement: entry.text.index)
+        }
+        if entry.columns != .unknown && found == .unknown {
+            describe(entry.text, nameHash: hash, on: server)
+        }
+        return !entry.isChanged(on: found)
+    }
+
+    /// Makes sure that the server has a statement, read as it was when the client prepared it.
     func ensure(
         _ text: PreparedText, on server: ServerConnection, _ client: ClientSession
-    ) {
-        if use(text, on: server) { return }
+    ) -> ResultColumns {
+        if let found = use(text, on: server) { return found }
         let switching = switchingSettings(for: text, client)
         if let switching { execute([Array(switching.there.utf8)], on: server, portal: Self.ownPortal) }
         parse(text, on: server, client)
@@ -220,10 +244,32 @@ extension Pooler {
         reply.statement = text.index
         server.replies.append(reply)
         if let switching { execute([Array(switching.back.utf8)], on: server, portal: Self.ownPortal) }
+        return .unknown
     }
 
     /// Not the unnamed one, which may be the client's.
     private static let ownPortal = Array("martlet: settings".utf8)
+
+    /// The transaction may have changed settings before the Parse that comes now; the next server must
+    /// read the text by the same.
+    private func askForConstants(
+        of text: PreparedText, nameHash: UInt64, _ server: ServerConnection
+    ) {
+        var reply = OwedReply(.execute, for: .nobody)
+        reply.statement = text.index
+        reply.nameHash = nameHash
+        execute(
+            [Array(SettingsReplay.constantsQuery.utf8)], on: server, portal: Self.ownPortal,
+            answer: reply)
+    }
+
+    /// The answer to that; what it says is known of no text that the client has given up meanwhile.
+    func learnConstants(_ row: RawSpan, from reply: OwedReply, _ server: ServerConnection) {
+        guard let entry = server.client?.statements.entry(of: reply.statement, hash: reply.nameHash),
+            let columns = try? DataRow.parse(body: row), columns.count == 1
+        else { return }
+        entry.text.constants = SettingsReplay.constants(answer: columns[0])
+    }
 
     /// What is to be said around the Parse of a statement that was prepared when settings were, or
     /// may have been, others than now.
@@ -233,10 +279,8 @@ extension Pooler {
         guard let then = text.constants else { return nil }
         let now = client.settings.ofConstants
         let effects = client.pendingEffects.union(client.unit.effects)
-        // A SET or BEGIN has no constants that are read so, and what is asked before one of these would
-        // be the first query of its transaction.
         let mayHaveChanged = !effects.isDisjoint(with: .mayChangeMeaning)
-            && !text.classification.returnsNothing
+            && !text.classification.isReadWhenExecuted
         if then == now && !mayHaveChanged { return nil }
         let names = SettingsReplay.constants.filter { name in
             mayHaveChanged
@@ -269,16 +313,20 @@ extension Pooler {
     private func bind(
         _ body: Range<Int>, _ client: ClientSession, _ server: ServerConnection
     ) {
-        guard let message = try? Bind(bodyPrefix: client.unread.extracting(body)) else {
-            return
-        }
-        client.localPortal = nil
         let bytes = client.unread.extracting(body)
+        guard let message = try? Bind(bodyPrefix: bytes) else { return }
+        client.localPortal = nil
         let statement = bytes.extracting(message.statement)
-        let text = self.statement(statement, of: client)
+        let hash = hashing(statement)
+        let entry = self.statement(statement, hash: hash, of: client)
+        let text = entry?.text
         if message.portal.isEmpty { client.unit.bound = text }
         if text == nil && message.statement.isEmpty { return provoke(.noUnnamedStatement, client, server) }
-        if let text { ensure(text, on: server, client) }
+        if let entry,
+            !ensure(
+                entry, hash: hash, for: bytes.extracting(message.portal), on: server, client) {
+            return provoke(.changedResult, client, server)
+        }
         let rest = bytes.extracting(message.statement.upperBound + 1..<bytes.byteCount)
         server.output.message(FrontendKind.bind) { output in
             output.append(bytes.extracting(0..<message.portal.upperBound + 1))
@@ -306,15 +354,18 @@ extension Pooler {
         guard let target = try? Target(body: bytes) else { return }
         if target.isStatement {
             let name = bytes.extracting(target.name)
-            if let text = statement(name, of: client) {
+            let hash = hashing(name)
+            if let entry = statement(name, hash: hash, of: client) {
+                let text = entry.text
                 if server.prepared[text.index] == nil, isRefused(text, by: server),
                     text.classification.returnsNothing {
                     // PostgreSQL describes it to the end of the transaction, but would not parse it.
                     return server.replies.append(OwedReply(.describe, for: .made))
                 }
-                ensure(text, on: server, client)
-                Target.write(
-                    FrontendKind.describe, statement: text.canonicalName, to: &server.output)
+                let found = ensure(text, on: server, client)
+                if entry.isChanged(on: found) { return provoke(.changedResult, client, server) }
+                return describe(
+                    text, nameHash: hash, for: .client, learning: entry.isNews(on: found), on: server)
             } else if target.name.isEmpty {
                 return provoke(.noUnnamedStatement, client, server)
             } else {
@@ -325,7 +376,13 @@ extension Pooler {
         } else {
             server.output.append(client.unread.extracting(message.whole))
         }
-        server.replies.append(OwedReply(.describe, for: .client))
+        var reply = OwedReply(.describe, for: .client)
+        if !target.isStatement, let bound = server.bound,
+            bound.portal == hashing(bytes.extracting(target.name)) {
+            reply.statement = bound.statement
+            reply.nameHash = bound.name
+        }
+        server.replies.append(reply)
     }
 
     private func closeTarget(

@@ -35,6 +35,7 @@ package final class Pooler {
     let unnamed: UInt64
     let classifier = StatementClassifier()
     let bytes = BytePool()
+    let units = UnitPool()
     let registry: StatementRegistry
     var policy: ProxyPolicy {
         didSet { timesWork = policy.timesWork }
@@ -113,7 +114,8 @@ package final class Pooler {
     ) -> ConnectionID {
         let id = takeSlot()
         let client = ClientSession(
-            id: id, peer: peer, route: route, database: database(""), bytes: bytes, now: now)
+            id: id, peer: peer, route: route, database: database(""), bytes: bytes, units: units,
+            now: now)
         client.login = ClientSession.Login()
         slots[Int(id.slot)].occupant = .client(client)
         clientCount += 1

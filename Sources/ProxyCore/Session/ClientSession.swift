@@ -9,6 +9,7 @@ package import StatementClassifier
 ///
 /// The session outlives servers: all that a server must be told before it can stand in for the
 /// last one is here (settings, prepared statements, the deferred BEGIN, the log position).
+@safe
 package final class ClientSession {
     package enum Phase: Equatable {
         case startup
@@ -110,14 +111,16 @@ package final class ClientSession {
     /// When it sent the BEGIN of the transaction that it is in.
     package private(set) var transactionSince: Instant?
     package var server: ServerConnection?
-    package var unit = UnitOfWork()
+    /// The unit of work while there is something in it.
+    private var activeUnit: UnsafeMutablePointer<UnitOfWork>?
+    private let units: UnitPool
     package var deferredBegin: DeferredBegin?
     /// How its transaction began, as far as martlet began it and nothing can have changed that.
     package var begun: DeferredBegin?
     /// What the unnamed portal runs, where martlet will execute it.
     package var localPortal: PreparedText?
     /// Effects of the open transaction so far.
-    package var pendingEffects: SessionEffects = []
+    package var pendingEffects = SessionEffects()
     /// A hash of the statements by which the transaction may have changed settings so far.
     package var settingChanges: UInt64 = 0
     package var pendingSchemaChange = false
@@ -132,17 +135,43 @@ package final class ClientSession {
 
     package init(
         id: ConnectionID, peer: String, route: Route?, database: DatabaseState, bytes: BytePool,
-        now: Instant
+        units: UnitPool, now: Instant
     ) {
         self.id = id
         self.peer = peer
         listenerRoute = route
         self.database = database
+        self.units = units
+        unsafe activeUnit = nil
         acceptedAt = now
         lastActivity = now
         inbound = ByteQueue(pool: bytes)
         output = ByteQueue(pool: bytes)
         holdback = ByteQueue(pool: bytes)
+    }
+
+    // By then its shard may have ended, and the pool be nobody's.
+    deinit { if let unit = unsafe activeUnit { unsafe UnitPool.free(unit) } }
+
+    /// What it is doing; taken from the pool when it is first written.
+    ///
+    /// By address, as with `_read` and `_modify` the compiler makes a coroutine of each access that is
+    /// not inlined, with a frame on the heap.
+    package var unit: UnitOfWork {
+        unsafeAddress { unsafe UnsafePointer(activeUnit ?? UnitPool.none) }
+        unsafeMutableAddress {
+            if let unit = unsafe activeUnit { return unsafe unit }
+            let unit = unsafe units.take()
+            unsafe activeUnit = unit
+            return unsafe unit
+        }
+    }
+
+    /// The unit is over; nobody may be in the middle of changing it.
+    package func endUnit() {
+        guard let unit = unsafe activeUnit else { return }
+        unsafe activeUnit = nil
+        unsafe units.give(unit)
     }
 
     /// The address that it connects from, without the port.
@@ -252,7 +281,17 @@ package final class DatabaseState {
     /// Counts the changes of the schema that passed through, and those that a server told of.
     package var schemaVersion = 0
 
+    private var saidNeededAt: Instant?
+    private static let needInterval = Instant.Span.seconds(5)
+
     package init(name: String) { self.name = name }
+
+    /// Whether it has to be said again that somebody works in it: not with each of many logins.
+    package func isNeeded(now: Instant) -> Bool {
+        if let saidNeededAt, now - saidNeededAt < Self.needInterval { return false }
+        saidNeededAt = now
+        return true
+    }
 
     package func update(_ catalogue: Catalogue?, version: Int) {
         self.catalogue = catalogue

@@ -115,6 +115,24 @@ package enum SettingsReplay {
         "standard_conforming_strings", "timezone", "timezone_abbreviations",
         "transform_null_equals", "xmloption",
     ]
+
+    /// A query for those of these settings that the session has set: one text, or NULL.
+    package static let constantsQuery = """
+        SELECT pg_catalog.string_agg(pg_catalog.lower(name) || '=' || setting, E'\\n' \
+        ORDER BY pg_catalog.lower(name)) FROM pg_catalog.pg_settings \
+        WHERE source = 'session' AND pg_catalog.lower(name) = ANY (ARRAY[\
+        \(constants.map(literal).joined(separator: ","))])
+        """
+
+    /// What `constantsQuery` was answered with.
+    package static func constants(answer: String?) -> [ParameterSet.Entry] {
+        (answer ?? "").split(separator: "\n").compactMap { line in
+            let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2 else { return nil }
+            return ParameterSet.Entry(name: String(parts[0]), value: String(parts[1]))
+        }
+    }
+
     private static let keptPrefix = ownPrefix + "kept_"
 
     /// A SELECT that keeps what these settings are and gives them the values of `wanted`, and one that

@@ -9,9 +9,9 @@ package final class PreparedText {
     package let definition: [UInt8]
     package let hash: UInt64
     package let meaning: StatementMeaning
-    /// The settings by which its constants were read; nil where only its server knows, because its
+    /// The settings by which its constants were read; nil until its server has said so, where its
     /// transaction had changed some before.
-    package let constants: [ParameterSet.Entry]?
+    package internal(set) var constants: [ParameterSet.Entry]?
     /// The name under which servers know it.
     package let canonicalName: [UInt8]
     /// Unique over all shards, because a server may move to another one.
@@ -130,7 +130,19 @@ package final class StatementRegistry {
 package struct ClientStatements {
     package struct Entry {
         package let name: [UInt8]
-        package let text: PreparedText
+        package var text: PreparedText
+        /// The columns of its result as the client was told; none where it was not, or there are none.
+        package var columns = ResultColumns.unknown
+
+        /// Whether a server that has these columns gives the client others than it expects.
+        func isChanged(on server: ResultColumns) -> Bool {
+            columns != .unknown && server != .unknown && server != columns
+        }
+
+        /// Whether a Describe would tell the client or martlet what they do not know.
+        func isNews(on server: ResultColumns) -> Bool {
+            server == .unknown || columns != server.expected
+        }
     }
 
     /// A name, by its hash, and what it stands for, if anything.
@@ -147,11 +159,27 @@ package struct ClientStatements {
     /// What their texts take, those that are shared with others included.
     package private(set) var byteCount = 0
 
-    package func find(_ name: RawSpan, hash: UInt64) -> PreparedText? {
+    package func find(_ name: RawSpan, hash: UInt64) -> Entry? {
         guard let entry = entries[hash], name.equals(entry.name, in: 0..<name.byteCount) else {
             return nil
         }
-        return entry.text
+        return entry
+    }
+
+    /// What a name of this hash stands for, if it is this text.
+    package func entry(of index: Int, hash: UInt64) -> Entry? {
+        guard let entry = entries[hash], entry.text.index == index else { return nil }
+        return entry
+    }
+
+    /// The client is told what columns the statement has.
+    package mutating func told(_ columns: ResultColumns, hash: UInt64) {
+        entries[hash]?.columns = columns.expected
+    }
+
+    /// All names of a text stand for the same text with another meaning.
+    package mutating func replace(_ text: PreparedText, with other: PreparedText) {
+        for (hash, entry) in entries where entry.text === text { entries[hash]?.text = other }
     }
 
     package mutating func define(_ name: [UInt8], hash: UInt64, _ text: PreparedText) {

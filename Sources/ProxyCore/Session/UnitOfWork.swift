@@ -26,7 +26,7 @@ package struct UnitOfWork {
     package var destination = Destination.replica
     package var reason = Reason.none
     package var hint: RouteHint?
-    package var effects: SessionEffects = []
+    package var effects = SessionEffects()
     package var containsTransactionControl = false
     /// A COMMIT, END or PREPARE TRANSACTION is among its statements.
     package var mayCommit = false
@@ -62,6 +62,9 @@ package struct UnitOfWork {
     package var parses: [PreparedText] = []
     /// The hashes of the client's names for them.
     package var parsedNames: [UInt64] = []
+    /// The statements that its messages use and do not define, in their order, as far as they had come
+    /// before it was sent.
+    package var uses: [StatementUse] = []
     /// What the names stood for that its Parse and Close messages changed, in their order.
     package var redefined: [ClientStatements.Definition] = []
     /// What its DEALLOCATEs name, in their order: the hashes of the client's names, 0 for others'.
@@ -121,6 +124,9 @@ package struct UnitOfWork {
 
     package init() {}
 
+    /// It changes nothing, as far as can be known.
+    package var isRead: Bool { !mayCommit && (countsAsRead || destination == .replica) }
+
     /// It parses, describes and closes statements, and is wholly there.
     package var onlyPrepares: Bool { usesStatement && !executes && isComplete }
 
@@ -129,6 +135,12 @@ package struct UnitOfWork {
         let error: ErrorResponse
 
         init(_ error: ErrorResponse) { self.error = error }
+    }
+
+    /// A statement, and the columns that its client expects of it.
+    package struct StatementUse {
+        package var text: PreparedText
+        package let columns: ResultColumns
     }
 
     /// Whose time was over, and when the server was asked last.
@@ -153,11 +165,18 @@ package struct UnitOfWork {
         var next = UnitOfWork()
         swap(&next.parses, &parses)
         swap(&next.parsedNames, &parsedNames)
+        swap(&next.uses, &uses)
         swap(&next.redefined, &redefined)
         next.parses.removeAll(keepingCapacity: true)
         next.parsedNames.removeAll(keepingCapacity: true)
+        next.uses.removeAll(keepingCapacity: true)
         next.redefined.removeAll(keepingCapacity: true)
         self = next
+    }
+
+    /// Its arrays have had far more in them than units usually do.
+    package var isLarge: Bool {
+        max(parses.capacity, parsedNames.capacity, uses.capacity, redefined.capacity) > 256
     }
 
     /// What was taken for the next messages of the unit is for a COPY that has started.
@@ -165,6 +184,7 @@ package struct UnitOfWork {
         gathered = 0
         parses.removeAll(keepingCapacity: true)
         parsedNames.removeAll(keepingCapacity: true)
+        uses.removeAll(keepingCapacity: true)
     }
 
     /// A statement joins: its needs are added to the unit's.

@@ -259,8 +259,7 @@ final class Transcript {
 
     private static void changedTable(Connection c) throws Exception {
         run(c, "CREATE TABLE changing AS SELECT 1 AS a");
-        // On the primary, whose server has the statement: one that has not reads it anew (README).
-        String text = "/* martlet: primary */ SELECT * FROM changing WHERE 0 < ?";
+        String text = "SELECT * FROM changing WHERE 0 < ?";
         try (PreparedStatement s = c.prepareStatement(text)) {
             for (int round = 0; round < 8; round++) {
                 s.setInt(1, 1);

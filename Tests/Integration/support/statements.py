@@ -70,6 +70,7 @@ READS = [
 # For what goes by a name: they can always be prepared.
 PREPARED = ["BEGIN", "COMMIT", "ROLLBACK", "SET work_mem = '7MB'", "SHOW work_mem",
             "SELECT current_schemas(false)", "SELECT 1/0 FROM pg_class",
+            "SELECT date '01/02/2020' - date '2020-01-01', length('\u00e9')",
             "SELECT set_config('my.own', 'prepared', false)", "SELECT pg_advisory_unlock_all()",
             "CREATE TEMP TABLE mine AS SELECT 9 AS n"]
 

@@ -98,6 +98,30 @@ struct FailureTests {
         }
     }
 
+    @Test(arguments: [[.query("SELEC 1")], Message.extended("SELEC 1") + [.sync]])
+    func `in a transaction that no server has, an error in the syntax comes first`(
+        statement: [Message]
+    ) {
+        let client = world.client()
+        #expect(client.ask("BEGIN").kinds == "CZ")
+        #expect(client.ask(.describe(statement: "none"), .sync).errors == ["26000"])
+        let answer = client.ask(statement)
+        #expect(answer.errors == ["42601"])
+        #expect(answer.last == .ready("E"))
+        #expect(client.ask("SELECT 1").errors == ["25P02"])
+        #expect(client.ask("ROLLBACK").last == .ready())
+    }
+
+    @Test func `a transaction that failed on a replica may end among statements for the primary`() {
+        let client = world.client()
+        #expect(client.ask("BEGIN READ ONLY").kinds == "CZ")
+        #expect(client.ask("SELECT 1/0").errors == ["22012"])
+        #expect(client.ask("SELECT 1; SELECT 2").errors == ["25P02"])
+        #expect(client.ask("END; INSERT 3").kinds == "CCZ")
+        #expect(world.nodes[0].journal == ["INSERT 3"])
+        #expect(world.servers.allSatisfy { $0.status == "I" })
+    }
+
     @Test func `what a replica does not know yet is asked of the primary`() {
         let world = World()
         let client = world.client()

@@ -27,20 +27,22 @@ extension ModelServer {
     }
 
     /// Of a statement that returns rows.
-    static func columns(of text: String) -> [String]? {
-        switch command(text) {
-        case "SELECT", "VALUES": ["value"]
+    func columns(of text: String) -> [String]? {
+        switch Self.command(text) {
+        case "SELECT", "VALUES": node.columns
         case "SHOW": [String(text.dropFirst(5))]
         default: nil
         }
     }
 
     func outcome(of text: String) -> Outcome {
+        if Self.isSyntaxError(text) {
+            return .failed("42601", "syntax error at or near \"SELEC\"")
+        }
         if status == "E" && !Self.endsTransaction(text) {
             return .failed("25P02", "current transaction is aborted")
         }
         switch Self.command(text) {
-        case "SELEC": return .failed("42601", "syntax error at or near \"SELEC\"")
         case "BEGIN", "START": return begin(text)
         case "COMMIT", "END": return end(commits: status == "T")
         case "ROLLBACK", "ABORT": return end(commits: false)
@@ -117,7 +119,8 @@ extension ModelServer {
             let count = min(Int(text[series.upperBound...].prefix { $0.isNumber }) ?? 0, 10_000)
             rows = Array(repeating: [String(repeating: "x", count: 1000)], count: count)
         }
-        return .done(columns: ["value"], rows: rows, tag: "SELECT \(rows.count)")
+        rows = rows.map { $0 + node.columns.dropFirst() }
+        return .done(columns: node.columns, rows: rows, tag: "SELECT \(rows.count)")
     }
 
     // MARK: PREPARE in SQL

@@ -40,6 +40,8 @@ final class ModelServer {
     var sqlPrepared: [String: String] = [:]
     /// Names of statements whose result has had other columns since they were parsed.
     var stale: Set<String> = []
+    /// The columns that statements had when they were parsed.
+    private var analysed: [String: [String]] = [:]
     private var portals: [String: (text: String, sent: Int)] = [:]
     private var skipsUntilSync = false
     private var input: [UInt8] = []
@@ -254,18 +256,19 @@ final class ModelServer {
 
     private func parse(_ message: Message) {
         let (name, text) = (message.strings()[0], message.strings()[1])
+        if Self.isSyntaxError(text) { return failExtended("42601", "syntax error") }
         if status == "E" && !Self.endsTransaction(text) {
             return failExtended("25P02", "current transaction is aborted")
         }
         if !name.isEmpty && prepared[name] != nil {
             return failExtended("42P05", "prepared statement \"\(name)\" already exists")
         }
-        if Self.isSyntaxError(text) { return failExtended("42601", "syntax error") }
-        if text.contains("new_table") && node.isStandby {
-            return failExtended("42P01", "relation \"new_table\" does not exist")
+        if text.contains("new_table") && node.isStandby || text.contains(node.goneTable) {
+            return failExtended("42P01", "relation does not exist")
         }
         prepared[name] = text
         stale.remove(name)
+        analysed[name] = columns(of: text)
         say(.parseComplete)
     }
 
@@ -274,16 +277,22 @@ final class ModelServer {
         guard let text = prepared[name] else {
             return failExtended("26000", "prepared statement \"\(name)\" does not exist")
         }
-        if stale.contains(name) {
-            say(
-                .error(
-                    "0A000", "cached plan must not change result type",
-                    routine: "RevalidateCachedQuery"))
-            if status == "T" { status = "E" }
-            return skipsUntilSync = true
-        }
+        if isStale(name) { return failStale() }
         portals[portal] = (text, 0)
         say(.bindComplete)
+    }
+
+    private func isStale(_ name: String) -> Bool {
+        stale.contains(name) || analysed[name] != prepared[name].flatMap(columns)
+    }
+
+    private func failStale() {
+        say(
+            .error(
+                "0A000", "cached plan must not change result type",
+                routine: "RevalidateCachedQuery"))
+        if status == "T" { status = "E" }
+        skipsUntilSync = true
     }
 
     private func describe(_ message: Message) {
@@ -292,8 +301,9 @@ final class ModelServer {
         guard let text = isStatement ? prepared[name] : portals[name]?.text else {
             return failExtended(isStatement ? "26000" : "34000", "\"\(name)\" does not exist")
         }
+        if isStatement && isStale(name) { return failStale() }
         if isStatement { say(.parameters) }
-        if let columns = Self.columns(of: text) { say(.columns(columns)) } else { say(.noData) }
+        if let columns = columns(of: text) { say(.columns(columns)) } else { say(.noData) }
     }
 
     private func execute(_ message: Message) {
@@ -361,6 +371,8 @@ final class ModelNode {
     var refusesBegin = false
     /// No statement that names this can be prepared.
     var goneTable = "gone table"
+    /// Of what a SELECT returns.
+    var columns = ["value"]
     /// Whoever logs in gets this instead.
     var refusal: Message?
 

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PostgresWire
+
+/// A client that was told once which columns a statement has reads its rows by that; many drivers
+/// describe a statement once and then only bind and execute it.
+///
+/// Where a table has changed since, PostgreSQL refuses the statement ("cached plan must not change
+/// result type"). A server that has not had it yet would parse it anew and give the new columns. So
+/// what the client was told is kept with its name for the statement, and what a server has of a
+/// statement with that server; a unit runs where they agree, and gets PostgreSQL's error where they do
+/// not. A server is asked before the unit where they are not known. Who was told of none needs no error.
+extension Pooler {
+    /// Runs the unit once its server is known to give the columns that the client expects, where it
+    /// expects some.
+    func compareResults(_ client: ClientSession, on server: ServerConnection, now: Instant) {
+        guard !client.unit.isLogin, server.status != .failed else {
+            return start(client, on: server, now: now)
+        }
+        var asked: Set<Int> = []
+        var isAnother = false
+        for use in client.unit.uses where use.columns != .unknown {
+            let found = server.prepared[use.text.index]?.columns ?? .unknown
+            if found != .unknown {
+                isAnother = isAnother || found != use.columns
+            } else if asked.insert(use.text.index).inserted {
+                _ = ensure(use.text, on: server, client)
+                describe(use.text, on: server)
+            }
+        }
+        if !asked.isEmpty {
+            client.unit.phase = .preparing
+            server.errand = .results
+            server.errandError = nil
+            return sync(server, for: .nobody)
+        }
+        if isAnother && client.unit.runsOnReplica && client.unit.isRerunnable {
+            // It may be behind what the client was told; the primary is not.
+            counters.retries.count(.unknownToReplica)
+            return retryOnPrimary(client, from: server, now: now)
+        }
+        start(client, on: server, now: now)
+    }
+
+    /// What the unit needs has not come to this replica yet.
+    func retryOnPrimary(_ client: ClientSession, from server: ServerConnection, now: Instant) {
+        client.unit.attempts = max(client.unit.attempts, 2)
+        detach(client, server)
+        cleanUp(server, now: now)
+        reroute(client, now: now)
+    }
+
+    /// The server has described what it was asked for.
+    func resultsKnown(_ server: ServerConnection, now: Instant) {
+        guard let client = server.client else { return cleanUp(server, now: now) }
+        guard let error = server.errandError else {
+            return compareResults(client, on: server, now: now)
+        }
+        if server.status == .failed {
+            let overdue = client.unit.overdue.map { ErrorResponse.canceled(for: $0.subject) }
+            return failOnServer(client, overdue ?? error, server)
+        }
+        // The same error comes again, in its place in the unit.
+        start(client, on: server, now: now)
+    }
+
+    /// The unit ends with an error of martlet's own before any of it was sent, and with it the
+    /// transaction on its server.
+    func failOnServer(
+        _ client: ClientSession, _ error: ErrorResponse, _ server: ServerConnection
+    ) {
+        client.unit.phase = .running
+        client.unit.isHoldingBack = false
+        provoke(error, client, server)
+        if client.unit.isComplete && !client.unit.endsInFlush { sync(server, for: .client) }
+        dropGathered(client)
+        sent(to: server)
+    }
+
+    // MARK: What is described
+
+    /// Describes a statement, for its client or for martlet alone.
+    func describe(
+        _ text: PreparedText, nameHash: UInt64 = 0, for audience: OwedReply.Audience = .nobody,
+        learning: Bool = true, on server: ServerConnection
+    ) {
+        Target.write(FrontendKind.describe, statement: text.canonicalName, to: &server.output)
+        var reply = OwedReply(.describe, for: audience)
+        if learning {
+            reply.statement = text.index
+            reply.nameHash = nameHash
+        }
+        server.replies.append(reply)
+    }
+
+    /// A statement, or the portal that was made of it, is described.
+    func learn(_ columns: ResultColumns, from reply: OwedReply, _ server: ServerConnection) {
+        guard reply.learnsColumns else { return }
+        server.prepared[reply.statement]?.columns = columns
+        guard let client = server.client, server.errand == .none,
+            let entry = client.statements.entry(of: reply.statement, hash: reply.nameHash)
+        else { return }
+        if reply.audience == .client {
+            client.statements.told(columns, hash: reply.nameHash)
+        } else if entry.isChanged(on: columns) {
+            // It was bound and executed behind this, because there was no time to ask before. No rows
+            // are better than rows that are misread.
+            var error = ErrorResponse.changedResult
+            error.severity = .fatal
+            error.write(to: &client.output)
+            markDirty(client)
+            close(client)
+        }
+    }
+}
+
+extension ErrorResponse {
+    /// As PostgreSQL says it; drivers know it by the routine.
+    static var changedResult: ErrorResponse {
+        var error = ErrorResponse(.error, "0A000", "cached plan must not change result type")
+        error.routine = "RevalidateCachedQuery"
+        return error
+    }
+}
