@@ -287,6 +287,9 @@ extension Pooler {
         if mayRun && (isRead || begins || isShutdown && !client.unit.containsTransactionControl) {
             client.unit.attempts += 1
             counters.retries.count(isShutdown ? .serverShutdown : .replicaLost)
+            // One may be a DBA who ends a session. Two in a row are a node that shuts down: it ends
+            // its sessions one after the other, and the attempts would be spent on the idle ones.
+            if isShutdown && client.unit.attempts > 1 { closeFellows(of: server, now: now) }
             return runAgain(client, avoiding: isRead ? server.key.node : nil, now: now)
         }
         let inTransaction = client.status != .idle

@@ -37,6 +37,21 @@ struct FailureTests {
         #expect(world.nodes[0].journal.count == 2)
     }
 
+    @Test func `a write outlives a shutdown that ends more sessions than a unit has attempts`() {
+        let world = World()
+        let writers = (0..<8).map { _ in world.client() }
+        for writer in writers {
+            #expect(writer.ask("BEGIN").kinds == "CZ")
+            #expect(writer.ask("INSERT INTO t VALUES (0)").kinds == "CZ")
+        }
+        for writer in writers { #expect(writer.ask("COMMIT").kinds == "CZ") }
+        let open = world.servers
+        #expect(open.count >= 8)
+        for server in open { server.diesAt = ("INSERT", "57P01") }
+        #expect(writers[0].ask("INSERT INTO t VALUES (1)").kinds == "CZ")
+        #expect(world.nodes[0].journal.last == "INSERT INTO t VALUES (1)")
+    }
+
     @Test(arguments: ["ROLLBACK AND CHAIN", "COMMIT AND CHAIN"])
     func `a transaction that failed before any server knew of it is followed by one like it`(
         end: String
