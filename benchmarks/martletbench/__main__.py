@@ -46,21 +46,20 @@ class Run:
         self.directory = Path(directory)
         self.results, self.busy, self.pictures = {}, {}, {}
         self.configurations, self.versions, self.failures = {}, {}, []
-        self.machine, self.before = {}, None
+        self.machine = describe(BenchCluster.make(nodes=1).binaries)
+        self.before = None
 
     def go_on(self, directory):
         """Takes what an interrupted run has measured already, on this machine with these versions."""
         found = report.earlier(directory)
+        # Two halves of different machines are no run.
+        for key in ("processor", "memory", "kernel", "PostgreSQL", "Swift"):
+            if found["machine"].get(key) != self.machine[key]:
+                raise Failure(f"the earlier run was on another machine ({key}); begin anew")
         self.before = found
         self.results, self.busy = found["results"], found["busy_before_rounds"]
         self.failures = [tuple(one) for one in found["failures"] if one[0] != "the run"]
         self.pictures = report.pictures_of_profile(directory) if "profile" in self.results else {}
-
-    def check_machine(self):
-        """Two halves of different machines are no run."""
-        for key in ("processor", "memory", "kernel", "PostgreSQL", "Swift"):
-            if self.before and self.before["machine"].get(key) != self.machine.get(key):
-                raise Failure(f"the earlier run was on another machine ({key}); begin anew")
 
     def wants(self, name, is_quick=False):
         """Whether a workload was chosen, by name or by default, and is not there yet."""
@@ -263,8 +262,6 @@ class Run:
             cluster.fill()
             context.prepare()
             MartletProxy(context, "martlet", 0).martlet.create_account()
-            self.machine = self.machine or describe(cluster.binaries)
-            self.check_machine()
             work(context)
         finally:
             cluster.stop()
