@@ -5,6 +5,11 @@ package enum TransactionStatus: UInt8, Equatable, Sendable {
     case idle = 0x49
     case inTransaction = 0x54
     case failed = 0x45
+
+    // Written out, because other modules call what the compiler makes through a table of functions.
+    package static func == (a: TransactionStatus, b: TransactionStatus) -> Bool {
+        a.rawValue == b.rawValue
+    }
 }
 
 /// ReadyForQuery: the server has answered everything up to a Sync or a Query.

@@ -8,7 +8,13 @@ package struct Instant: Hashable, Comparable, Sendable {
 
     package static let distantFuture = Instant(.max)
 
+    // All of them, as for other small values that each unit of work compares: what the standard library
+    // or the compiler would make of one is called through a table of functions in other modules.
+    package static func == (a: Instant, b: Instant) -> Bool { a.nanoseconds == b.nanoseconds }
     package static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
+    package static func > (a: Instant, b: Instant) -> Bool { a.nanoseconds > b.nanoseconds }
+    package static func <= (a: Instant, b: Instant) -> Bool { a.nanoseconds <= b.nanoseconds }
+    package static func >= (a: Instant, b: Instant) -> Bool { a.nanoseconds >= b.nanoseconds }
 
     package static func + (a: Instant, b: Span) -> Instant {
         let (sum, overflow) = a.nanoseconds.addingReportingOverflow(b.nanoseconds)

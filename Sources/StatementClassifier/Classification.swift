@@ -5,6 +5,14 @@ package enum Destination: String, Equatable, Sendable {
     /// A hot standby gives the same answer as the primary, but for its lag.
     case replica
     case primary
+
+    // Written out, because other modules call what the compiler makes through a table of functions.
+    package static func == (a: Destination, b: Destination) -> Bool {
+        switch (a, b) {
+        case (.replica, .replica), (.primary, .primary): true
+        default: false
+        }
+    }
 }
 
 /// A route that the text itself asks for, in a leading comment `/* martlet: primary */`.
@@ -37,6 +45,11 @@ package struct Classification: Equatable, Sendable {
 
     package init() {}
 
+    /// It is one statement for the session or its transaction block.
+    package var isCommand: Bool {
+        if case .none = control, case .none = command { false } else { true }
+    }
+
     /// It is known to have neither parameters nor a result.
     package var returnsNothing: Bool {
         switch command {
@@ -65,12 +78,32 @@ package struct Classification: Equatable, Sendable {
 }
 
 /// What is set back to what the session began with (manual: RESET, DISCARD).
-package enum Resets: Comparable, Sendable { case nothing, one, all, session }
+package enum Resets: Comparable, Sendable {
+    case nothing, one, all, session
+
+    package mutating func widen(to other: Resets) { self = max(self, other) }
+}
 
 /// What a text may do to the state of its session.
 package struct SessionEffects: OptionSet, Equatable, Sendable {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    // Written out, because other modules call what the standard library has through a table of functions.
+    package init() { rawValue = 0 }
+    package var isEmpty: Bool { rawValue == 0 }
+    package static func == (a: SessionEffects, b: SessionEffects) -> Bool { a.rawValue == b.rawValue }
+    package func contains(_ other: SessionEffects) -> Bool {
+        rawValue & other.rawValue == other.rawValue
+    }
+    package func isDisjoint(with other: SessionEffects) -> Bool { rawValue & other.rawValue == 0 }
+    package func union(_ other: SessionEffects) -> SessionEffects {
+        SessionEffects(rawValue: rawValue | other.rawValue)
+    }
+    package func intersection(_ other: SessionEffects) -> SessionEffects {
+        SessionEffects(rawValue: rawValue & other.rawValue)
+    }
+    package mutating func formUnion(_ other: SessionEffects) { self = union(other) }
 
     /// `SET`, `RESET`, `set_config(…, false)`, `SET SESSION CHARACTERISTICS`, `DISCARD ALL`.
     package static let settings = SessionEffects(rawValue: 1 << 0)

@@ -178,9 +178,11 @@ extension Pooler {
         countAsExecuting(client, true, now: now)
         let replay = SettingsReplay.text(from: server.applied, to: client.settings)
         if replay == nil { server.applied = client.settings }
-        let text = [replay, mustForgetSequences(client) ? "DISCARD SEQUENCES" : nil]
-            .compactMap(\.self).joined(separator: ";")
-        guard server.status == .idle, !text.isEmpty else {
+        var text = replay
+        if mustForgetSequences(client) {
+            text = (replay.map { $0 + ";" } ?? "") + "DISCARD SEQUENCES"
+        }
+        guard server.status == .idle, let text else {
             return settingsApplied(client, on: server, now: now)
         }
         client.unit.phase = .preparing

@@ -170,7 +170,7 @@ extension Pooler {
         let text = body.lowerBound + range.lowerBound..<body.lowerBound + range.upperBound
         let (statement, shape) = classify(client.unread.extracting(text), for: client)
         if client.unit.gathered == 0 && statement.statementCount == 1
-            && (statement.control != .none || statement.command != .none) {
+            && statement.isCommand {
             client.unit.single = UnitOfWork.SingleStatement(
                 text: text, classification: statement)
             if case .execute(let name) = statement.command {

@@ -449,7 +449,7 @@ extension Pooler {
             client.pendingEffects.formUnion(client.sqlStatements.effects)
         }
         client.hasTouchedData = client.hasTouchedData || client.unit.touchesData
-        client.pendingResets = max(client.pendingResets, client.unit.resets)
+        client.pendingResets.widen(to: client.unit.resets)
         client.pendingSchemaChange = client.pendingSchemaChange || client.unit.changesSchema
         // Once more when the transaction is over: until then other sessions see what was.
         if client.unit.changesSchema { client.database.schemaVersion += 1 }

@@ -196,9 +196,9 @@ package struct UnitOfWork {
         if parses.isEmpty && self.shape == 0 { self.shape = shape }
         usesStatement = true
         hasSeveral = hasSeveral || statement.statementCount > 1
-        hasCommand = hasCommand || statement.control != .none || statement.command != .none
-        resets = max(resets, statement.resets)
-        if statement.command == .copyFromStdin { copiesIn = true }
+        hasCommand = hasCommand || statement.isCommand
+        resets.widen(to: statement.resets)
+        if case .copyFromStdin = statement.command { copiesIn = true }
         hint = hint ?? statement.hint
         effects.formUnion(statement.effects)
         changesSchema = changesSchema || statement.changesSchema

@@ -47,6 +47,8 @@ package final class Shard<Handler: ShardHandler>: @unchecked Sendable {
     private let handler: Handler
     /// Set once, by `start`, for `stop`: Dispatch traps when a source dies that was never started.
     private var source: (any DispatchSourceRead)?
+    /// The source knows it, too, but asking costs more than all else that a wake-up does for itself.
+    private let isStopped = Atomic(false)
     private let stopCompletion = Mutex<@Sendable () -> Void>({})
 
     /// Milliseconds of waiting in `epoll_wait` before the thread goes back. Longer than a tick of the
@@ -78,7 +80,7 @@ package final class Shard<Handler: ShardHandler>: @unchecked Sendable {
     package func start() {
         let source = DispatchSource.makeReadSource(
             fileDescriptor: epoll.descriptor, queue: queue)
-        source.setEventHandler { [self] in run(source) }
+        source.setEventHandler { [self] in run() }
         source.setCancelHandler { [self] in end() }
         source.activate()
         self.source = source
@@ -88,6 +90,7 @@ package final class Shard<Handler: ShardHandler>: @unchecked Sendable {
     /// Call once, after `start`.
     package func stop(_ completion: @escaping @Sendable () -> Void = {}) {
         stopCompletion.withLock { $0 = completion }
+        isStopped.store(true, ordering: .relaxed)
         source?.cancel()
         // A loop that lingers in `epoll_wait` should see at once that it was cancelled.
         mailbox.ring()
@@ -100,11 +103,11 @@ package final class Shard<Handler: ShardHandler>: @unchecked Sendable {
     }
 
     /// One visit of Dispatch: as many wake-ups as follow closely on each other.
-    private func run(_ source: any DispatchSourceRead) {
+    private func run() {
         dispatchPrecondition(condition: .onQueue(queue))
         var patience: Int32 = 0
         var isBusy = false
-        while !source.isCancelled {
+        while !isStopped.load(ordering: .relaxed) {
             let count = epoll.wait(milliseconds: patience)
             if count == 0 && !isBusy { return }
             isBusy = wakeUp(events: count)
