@@ -10,6 +10,7 @@ package enum TransactionStatus: UInt8, Equatable, Sendable {
     package static func == (a: TransactionStatus, b: TransactionStatus) -> Bool {
         a.rawValue == b.rawValue
     }
+    package static func != (a: TransactionStatus, b: TransactionStatus) -> Bool { !(a == b) }
 }
 
 /// ReadyForQuery: the server has answered everything up to a Sync or a Query.

@@ -13,6 +13,7 @@ package enum Destination: String, Equatable, Sendable {
         default: false
         }
     }
+    package static func != (a: Destination, b: Destination) -> Bool { !(a == b) }
 }
 
 /// A route that the text itself asks for, in a leading comment `/* martlet: primary */`.
@@ -89,7 +90,8 @@ package struct SessionEffects: OptionSet, Equatable, Sendable {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    // Written out, because other modules call what the standard library has through a table of functions.
+    // Written out, because other modules call what the standard library has through a table of functions;
+    // and no constant is stored, because they would ask each time whether it is there yet.
     package init() { rawValue = 0 }
     package var isEmpty: Bool { rawValue == 0 }
     package static func == (a: SessionEffects, b: SessionEffects) -> Bool { a.rawValue == b.rawValue }
@@ -106,46 +108,46 @@ package struct SessionEffects: OptionSet, Equatable, Sendable {
     package mutating func formUnion(_ other: SessionEffects) { self = union(other) }
 
     /// `SET`, `RESET`, `set_config(…, false)`, `SET SESSION CHARACTERISTICS`, `DISCARD ALL`.
-    package static let settings = SessionEffects(rawValue: 1 << 0)
+    package static var settings: SessionEffects { SessionEffects(rawValue: 1 << 0) }
     /// `SET LOCAL`, `set_config(…, true)`: gone with the transaction.
-    package static let localSettings = SessionEffects(rawValue: 1 << 1)
+    package static var localSettings: SessionEffects { SessionEffects(rawValue: 1 << 1) }
     /// `SET ROLE`, `SET SESSION AUTHORIZATION` and their `RESET`.
-    package static let role = SessionEffects(rawValue: 1 << 2)
+    package static var role: SessionEffects { SessionEffects(rawValue: 1 << 2) }
     /// Creates temporary objects, or may.
-    package static let temporary = SessionEffects(rawValue: 1 << 3)
+    package static var temporary: SessionEffects { SessionEffects(rawValue: 1 << 3) }
     /// `DECLARE … WITH HOLD`.
-    package static let holdCursor = SessionEffects(rawValue: 1 << 4)
+    package static var holdCursor: SessionEffects { SessionEffects(rawValue: 1 << 4) }
     /// `DECLARE`, `FETCH`, `MOVE`, `CLOSE`.
-    package static let cursor = SessionEffects(rawValue: 1 << 5)
+    package static var cursor: SessionEffects { SessionEffects(rawValue: 1 << 5) }
     /// Takes or gives back advisory locks of the session (not those of the transaction).
-    package static let advisoryLock = SessionEffects(rawValue: 1 << 6)
+    package static var advisoryLock: SessionEffects { SessionEffects(rawValue: 1 << 6) }
     /// `LISTEN`, `UNLISTEN`.
-    package static let listen = SessionEffects(rawValue: 1 << 7)
+    package static var listen: SessionEffects { SessionEffects(rawValue: 1 << 7) }
     /// `PREPARE`, `DEALLOCATE`.
-    package static let sqlPrepare = SessionEffects(rawValue: 1 << 8)
+    package static var sqlPrepare: SessionEffects { SessionEffects(rawValue: 1 << 8) }
     /// `EXECUTE`, or something that contains it.
-    package static let sqlExecute = SessionEffects(rawValue: 1 << 9)
+    package static var sqlExecute: SessionEffects { SessionEffects(rawValue: 1 << 9) }
     /// `DISCARD` of anything.
-    package static let discard = SessionEffects(rawValue: 1 << 10)
+    package static var discard: SessionEffects { SessionEffects(rawValue: 1 << 10) }
     /// `currval`, `lastval`: answers that belong to one session.
-    package static let sequenceState = SessionEffects(rawValue: 1 << 11)
+    package static var sequenceState: SessionEffects { SessionEffects(rawValue: 1 << 11) }
     /// May do anything: `DO`, `CALL`, `LOAD`, functions known to change the session, unknown text.
-    package static let opaque = SessionEffects(rawValue: 1 << 12)
+    package static var opaque: SessionEffects { SessionEffects(rawValue: 1 << 12) }
     /// `NOTIFY`, `pg_notify`.
-    package static let notify = SessionEffects(rawValue: 1 << 13)
+    package static var notify: SessionEffects { SessionEffects(rawValue: 1 << 13) }
 
-    // Sets that are asked about for each unit of work: a list of them would be put together each
-    // time, in a module that cannot see what a set is made of.
+    // Sets that are asked about for each unit of work.
 
     /// Settings of the session may be others.
-    package static let mayChangeSettings = settings.union(opaque)
+    package static var mayChangeSettings: SessionEffects { settings.union(opaque) }
     /// A statement may mean something else from now on.
-    package static let mayChangeMeaning = mayChangeSettings.union(localSettings).union(role)
-        .union(discard)
+    package static var mayChangeMeaning: SessionEffects {
+        mayChangeSettings.union(localSettings).union(role).union(discard)
+    }
     /// Prepared statements may be gone.
-    package static let mayDeallocate = sqlPrepare.union(discard)
+    package static var mayDeallocate: SessionEffects { sqlPrepare.union(discard) }
     /// Temporary objects may be others.
-    package static let mayChangeTemporary = temporary.union(opaque)
+    package static var mayChangeTemporary: SessionEffects { temporary.union(opaque) }
     /// Cursors may be others.
-    package static let mayChangeCursors = cursor.union(sqlExecute)
+    package static var mayChangeCursors: SessionEffects { cursor.union(sqlExecute) }
 }

@@ -30,6 +30,8 @@ package final class PoolerDriver: ShardHandler {
     var listeners = ShardListeners()
     var statistics = LoopStatistics()
     private var whenDrained: (@Sendable () -> Void)?
+    /// The latest time that the core has been told; it never goes back.
+    private var newestTime = Instant(0)
 
     /// What every read of the shard goes into; an idle connection owns no buffer.
     private let buffer = UnsafeMutableRawBufferPointer.allocate(
@@ -129,11 +131,16 @@ package final class PoolerDriver: ShardHandler {
     }
 
     package var nextDeadline: Instant? {
-        let never = Instant.distantFuture
-        let earliest = min(
-            pooler.nextDeadline ?? never, side.nextDeadline ?? never, bulk.deadline ?? never,
-            listeners.deadline ?? never)
-        return earliest == never ? nil : earliest
+        var earliest = pooler.nextDeadline
+        func consider(_ deadline: Instant?) {
+            guard let deadline else { return }
+            if let found = earliest, found <= deadline { return }
+            earliest = deadline
+        }
+        consider(side.nextDeadline)
+        consider(bulk.deadline)
+        consider(listeners.deadline)
+        return earliest
     }
 
     package func stopped() {
@@ -173,11 +180,9 @@ package final class PoolerDriver: ShardHandler {
                 if drained && !table.state(of: id).contains(.ending) {
                     table.remove(.readable, of: id)
                 }
-                // Session positions need a time at which these bytes were here for certain; the
-                // wake-up may have begun before the server wrote them.
                 if count > 0 {
                     if count >= BulkReading.smallPiece { countStream(count, on: id, now: now) }
-                    feed(count, from: id, now: MonotonicClock.now)
+                    feed(count, from: id, now: arrival(of: id, wokenAt: now))
                 } else {
                     shookHands(id, now: now)
                 }
@@ -190,6 +195,17 @@ package final class PoolerDriver: ShardHandler {
             guard table.holds(id), mayRead(id) else { return }
         }
         enqueue(id)
+    }
+
+    /// Session positions need a time at which a server's bytes were here for certain, and the wake-up
+    /// may have begun before it wrote them. A client's came no later than the last look at the clock.
+    private func arrival(of id: ConnectionID, wokenAt now: Instant) -> Instant {
+        if table.state(of: id).contains(.server) {
+            newestTime = MonotonicClock.now
+        } else if newestTime < now {
+            newestTime = now
+        }
+        return newestTime
     }
 
     private func mayRead(_ id: ConnectionID) -> Bool {
