@@ -57,8 +57,12 @@ class Run:
             if found["machine"].get(key) != self.machine[key]:
                 raise Failure(f"the earlier run was on another machine ({key}); begin anew")
         self.before = found
+        # Of peers that take no part in what is left, too.
+        self.versions, self.configurations = found["versions"], found["configurations"]
         self.results, self.busy = found["results"], found["busy_before_rounds"]
-        self.failures = [tuple(one) for one in found["failures"] if one[0] != "the run"]
+        # What failed as a whole is tried again.
+        again = {"the run", *ON_NODES, *(one.title for one in WORKLOADS)}
+        self.failures = [tuple(one) for one in found["failures"] if one[0] not in again]
         self.pictures = report.pictures_of_profile(directory) if "profile" in self.results else {}
 
     def wants(self, name, is_quick=False):
@@ -73,6 +77,7 @@ class Run:
         """Prints each sample as it comes."""
 
         def show(number, name, sample):
+            sample = sample or {}
             keys = ("cpu", "tps", "p50", "p99", "cpu_per_gb", "bytes", "against_alone", "stale")
             figures = "  ".join(f"{key} {sample[key]:,.2f}" for key in keys if key in sample)
             print(f"    {workload:24} round {number + 1}  {name:14} {figures}", file=sys.stderr,

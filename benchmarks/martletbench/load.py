@@ -86,6 +86,7 @@ def pgbench(port, pid, seconds, mode="simple", clients=1, script="select-only", 
             def begun():
                 if process.poll() is not None:
                     finish(process, "pgbench")
+                    raise Failure("pgbench ended before the measurement began")
                 return any(file.stat().st_size for file in Path(directory).iterdir())
 
             wait_until("pgbench to begin", begun, 120)

@@ -52,7 +52,8 @@ def pictures_of_profile(directory):
 def as_json(run):
     """Every sample, so that others can look at the spread themselves."""
     return {
-        "machine": run.machine, "versions": run.versions, "rounds": run.rounds,
+        "machine": run.machine, "versions": run.versions, "configurations": run.configurations,
+        "rounds": run.rounds,
         "minutes": round(run.minutes, 1), "busy_before_rounds": run.busy,
         "failures": run.failures, "targets": targets(run.results), "results": run.results,
     }
