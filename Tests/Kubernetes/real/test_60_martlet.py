@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from harness.controllers import Workloads
 from harness.kube import wait_until
-from harness.load import Load
+from harness.load import Load, writes_and_reads
 from harness.settings import PASSWORDS
 
 METRICS = "/apis/external.metrics.k8s.io/v1beta1"
@@ -142,12 +142,7 @@ def quantity(text):
 def test_martlet_serves_reads_and_writes(kube, workloads):
     with psycopg.connect(conninfo(kube), autocommit=True) as one:
         one.execute("CREATE TABLE IF NOT EXISTS things (id serial, address text)")
-        written = one.execute("INSERT INTO things (address) VALUES (host(inet_server_addr()))"
-                              " RETURNING address").fetchone()[0]
-        assert written == kube.wait_leader().ip
-        # Where its own write is known to be replayed, so a moment later.
-        wait_until("reads on replicas", lambda: one.execute(
-            "SELECT host(inet_server_addr())").fetchone()[0] != written, 20)
+        writes_and_reads(one, kube, 20)
     # The superuser comes by kubectl exec only.
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(conninfo(kube).replace("user=mlops_user", "user=postgres"))

@@ -14,6 +14,7 @@ from harness.controllers import Workloads
 from harness.image import Image
 from harness.kube import wait_until
 from harness.kubectl import Kubectl
+from harness.load import writes_and_reads
 from harness.manifests import DEPLOY, Manifests, make_secret, render
 from harness.settings import PASSWORDS, PATH
 
@@ -130,11 +131,7 @@ def test_martlet_serves_those_who_verify_it(bare_kube, workloads, conninfo):
     with psycopg.connect(conninfo, autocommit=True) as one:
         assert one.pgconn.ssl_in_use
         one.execute("CREATE TABLE things (address text)")
-        written = one.execute("INSERT INTO things VALUES (host(inet_server_addr()))"
-                              " RETURNING address").fetchone()[0]
-        assert written == kube.wait_leader().ip
-        wait_until("reads on replicas", lambda: one.execute(
-            "SELECT host(inet_server_addr())").fetchone()[0] != written, 30)
+        writes_and_reads(one, kube, 30)
         # And its own connections to the servers.
         assert one.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
                            ).fetchone()[0] is True

@@ -7,6 +7,18 @@ from collections import Counter
 
 import psycopg
 
+from .kube import wait_until
+
+
+def writes_and_reads(connection, kube, seconds):
+    """A row of the table `things` is written on the leader; then a replica is read from, where that
+    write is known to be replayed, so a moment later."""
+    written = connection.execute("INSERT INTO things (address) VALUES (host(inet_server_addr()))"
+                                 " RETURNING address").fetchone()[0]
+    assert written == kube.wait_leader().ip
+    wait_until("reads on replicas", lambda: connection.execute(
+        "SELECT host(inet_server_addr())").fetchone()[0] != written, seconds)
+
 
 class Load:
     """Threads, each with a connection of its own; an error of any of them is kept."""
