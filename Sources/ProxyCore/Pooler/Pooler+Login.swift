@@ -313,7 +313,7 @@ extension Pooler {
         client.unit.isLogin = true
         client.unit.isRerunnable = true
         if client.replication != nil { return openReplication(client, now: now) }
-        if client.database.isNeeded(now: now) {
+        if client.database.noteNeed(now: now) {
             effects.append(.needCatalogue(database: client.database.name))
         }
         let key = profileKey(of: client)

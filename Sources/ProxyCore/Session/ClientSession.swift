@@ -286,8 +286,8 @@ package final class DatabaseState {
 
     package init(name: String) { self.name = name }
 
-    /// Whether it has to be said again that somebody works in it: not with each of many logins.
-    package func isNeeded(now: Instant) -> Bool {
+    /// Notes that somebody works in it; whether that has to be said again: not with each of many logins.
+    package func noteNeed(now: Instant) -> Bool {
         if let saidNeededAt, now - saidNeededAt < Self.needInterval { return false }
         saidNeededAt = now
         return true

@@ -30,7 +30,7 @@ package final class PoolerDriver: ShardHandler {
     var listeners = ShardListeners()
     var statistics = LoopStatistics()
     private var whenDrained: (@Sendable () -> Void)?
-    /// The latest time that the core has been told; it never goes back.
+    /// The latest time at which bytes were given to the core; for these it never goes back.
     private var newestTime = Instant(0)
 
     /// What every read of the shard goes into; an idle connection owns no buffer.
