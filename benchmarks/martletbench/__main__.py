@@ -24,7 +24,8 @@ from .rounds import run_rounds
 from .workloads import STARTS_ANEW, WORKLOADS
 
 HERE = Path(__file__).resolve().parents[1]
-COUNTS = ("system-calls", "profile", "allocations", "classifier")
+ALLOCATIONS = {f"allocations-{mode}": mode for mode in ("simple", "prepared")}
+COUNTS = ("system-calls", "profile", *ALLOCATIONS, "classifier")
 ON_NODES = ("routing", "mixed", "lag", "read-scaling")
 QUICK_PEERS = ("pgbouncer",)
 
@@ -45,7 +46,7 @@ class Run:
         self.peers = chosen.peers or (list(PEERS) if self.is_full else list(QUICK_PEERS))
         self.directory = Path(directory)
         self.results, self.busy, self.pictures = {}, {}, {}
-        self.configurations, self.versions, self.failures = {}, {}, []
+        self.configurations, self.versions, self.failures = {}, {}, {}
         self.machine = describe(BenchCluster.make(nodes=1).binaries)
         self.before = None
 
@@ -60,9 +61,8 @@ class Run:
         # Of peers that take no part in what is left, too.
         self.versions, self.configurations = found["versions"], found["configurations"]
         self.results, self.busy = found["results"], found["busy_before_rounds"]
-        # What failed as a whole is tried again.
-        again = {"the run", *ON_NODES, *(one.title for one in WORKLOADS)}
-        self.failures = [tuple(one) for one in found["failures"] if one[0] not in again]
+        self.failures = dict(found["failures"])
+        self.failures.pop("the run", None)
         self.pictures = report.pictures_of_profile(directory) if "profile" in self.results else {}
 
     def wants(self, name, is_quick=False):
@@ -95,10 +95,11 @@ class Run:
     def attempt(self, name, work):
         """One thing that cannot be measured does not end the rest; the report says so."""
         say(name)
+        self.failures.pop(name, None)
         try:
             work()
         except Failure as failure:
-            self.failures.append((name, str(failure)))
+            self.failures[name] = str(failure)
             print(f"    {name} failed: {failure}", file=sys.stderr, flush=True)
 
     # One PostgreSQL.
@@ -126,7 +127,7 @@ class Run:
                 self.versions[name] = every[name].version()
                 self.configurations[name] = every[name].configuration()
             except (Failure, OSError) as failure:
-                self.failures.append((name, str(failure)))
+                self.failures[name] = str(failure)
                 del every[name]
                 continue
             finally:
@@ -148,8 +149,9 @@ class Run:
             self.attempt("system calls", lambda: self.system_calls(every))
         if self.wants("profile"):
             self.attempt("profile", lambda: self.profile(every))
-        if self.wants("allocations", True):
-            self.attempt("allocations", lambda: self.allocations(every["martlet"]))
+        for name in ALLOCATIONS:
+            if self.wants(name, True):
+                self.attempt(name, lambda name=name: self.allocations(every["martlet"], name))
         measure(is_quick=False)
 
     def measure(self, context, every, workload):
@@ -189,7 +191,7 @@ class Run:
             except Failure as failure:
                 if name.startswith("martlet"):
                     raise
-                self.failures.append((f"{name}, {workload.title}", str(failure)))
+                self.failures[f"{name}, {workload.title}"] = str(failure)
                 taking.pop(name).stop()
 
     def system_calls(self, every):
@@ -202,7 +204,7 @@ class Run:
             try:
                 samples[name] = [counts.system_calls(proxy)]
             except Failure as failure:
-                self.failures.append((f"{name}, system calls", str(failure)))
+                self.failures[f"{name}, system calls"] = str(failure)
             finally:
                 proxy.stop()
         self.keep("system-calls", (samples, []))
@@ -223,11 +225,10 @@ class Run:
             self.pictures[f"flame-{name}"] = flame.flame_graph(found, title)
         self.keep("profile", (samples, []))
 
-    def allocations(self, martlet):
-        """Of martlet, in both protocols."""
+    def allocations(self, martlet, name):
+        """Of martlet, in one of the protocols."""
         counter = counts.Allocations(martlet, self.chosen.allocations, self.directory)
-        for mode in ("simple", "prepared"):
-            self.keep(f"allocations-{mode}", ({"martlet": [counter.per_transaction(mode)]}, []))
+        self.keep(name, ({"martlet": [counter.per_transaction(ALLOCATIONS[name])]}, []))
 
     def classifier(self):
         """benchmarks/classifier counts instructions and measures the time."""
@@ -251,6 +252,7 @@ class Run:
                     stage.report = self.progress(name)
                     self.attempt(name, lambda name=name, work=work: self.keep(name, work()))
         finally:
+            self.failures.update(stage.failures)
             stage.stop()
 
     def with_cluster(self, nodes, work):
@@ -274,7 +276,7 @@ class Run:
     def everything(self):
         """All that was chosen."""
         quick = {one.name: one.is_quick for one in WORKLOADS}
-        quick.update({"system-calls": True, "profile": False, "allocations": True})
+        quick.update({"system-calls": True, "profile": False, **dict.fromkeys(ALLOCATIONS, True)})
         if self.wants("classifier"):
             self.attempt("classifier", self.classifier)
         if any(self.wants(name) for name in ON_NODES):
@@ -336,14 +338,14 @@ def main():
             run.everything()
         except KeyboardInterrupt:
             say("interrupted; what there is so far follows")
-            run.failures.append(("the run", "interrupted before its end"))
+            run.failures["the run"] = "interrupted before its end"
         except Failure as failure:
-            run.failures.append(("the run", str(failure)))
+            run.failures["the run"] = str(failure)
         finally:
             # Also before an error of ours comes through: nobody should lose an hour's figures.
             run.minutes = (time.monotonic() - began) / 60 + (run.before or {}).get("minutes", 0)
             report.write(run, output)
-    return 1 if any(name == "the run" for name, _ in run.failures) else 0
+    return 1 if "the run" in run.failures else 0
 
 
 if __name__ == "__main__":

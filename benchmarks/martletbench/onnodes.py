@@ -33,6 +33,8 @@ class Stage:
         self.martlet = MartletProxy(context, "martlet", 0)
         self.fixed = MartletProxy(context, "martlet-fixed", 1, route="primary")
         self.replicas = None
+        # What could not be measured of a peer, and why; the rest goes on without it.
+        self.failures = {}
 
     def start(self):
         """Both martlets."""
@@ -99,7 +101,7 @@ class Stage:
         workers = {"single node": lambda: self.reads(cluster.port_of(primary), nodes[primary])}
         for count in (1, 2, 3):
             workers[f"martlet {count}"] = lambda count=count: self.martlet_reads(count)
-            workers[f"pgpool {count}"] = lambda count=count: self.pgpool_reads(pools[count])
+            workers[f"pgpool {count}"] = lambda count=count: self.pgpool_reads(pools, count)
         try:
             for pool in pools.values():
                 pool.start()
@@ -118,11 +120,12 @@ class Stage:
         self.use(count)
         return self.reads(self.martlet.port, self.martlet.pid)
 
-    def pgpool_reads(self, pool):
+    def pgpool_reads(self, pools, count):
         """The same through Pgpool-II; None where it answers nothing within the time."""
         try:
-            return self.reads(pool.port, pool.pid)
-        except Failure:
+            return self.reads(pools[count].port, pools[count].pid)
+        except Failure as failure:
+            self.failures[f"pgpool {count}, read-scaling"] = str(failure)
             return None
 
     def reads(self, port, pid):

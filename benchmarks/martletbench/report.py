@@ -55,7 +55,7 @@ def as_json(run):
         "machine": run.machine, "versions": run.versions, "configurations": run.configurations,
         "rounds": run.rounds,
         "minutes": round(run.minutes, 1), "busy_before_rounds": run.busy,
-        "failures": run.failures, "targets": targets(run.results), "results": run.results,
+        "failures": list(run.failures.items()), "targets": targets(run.results), "results": run.results,
     }
 
 
@@ -97,7 +97,7 @@ def terminal(run):
         key, _, figure = workload.figure
         for name, found in compared(samples, key):
             lines.append(f"{name + ', ' + workload.title:40} {figure:24} {found}")
-    for name, reason in run.failures:
+    for name, reason in run.failures.items():
         lines.append(f"not measured: {name}: {reason.splitlines()[0]}")
     return "\n".join(lines)
 
@@ -141,7 +141,7 @@ def markdown(run, pictures):
     if run.failures:
         parts += ["## What could not be measured\n",
                   table(("what", "why"), [(name, reason.splitlines()[0])
-                                          for name, reason in run.failures])]
+                                          for name, reason in run.failures.items()])]
     parts += ["## Configurations\n"]
     for name, files in run.configurations.items():
         for file, text in files.items():
