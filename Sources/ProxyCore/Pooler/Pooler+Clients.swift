@@ -53,11 +53,11 @@ extension Pooler {
     /// A server whose client left in the middle of something is asked for the end of it, and then
     /// cleaned.
     private func abandon(_ server: ServerConnection, unitIsOpen: Bool, now: Instant) {
-        server.replies.silence()
+        server.requests.clientLeft()
         server.passingIsVisible = false
-        if server.copy == .incoming { failCopy(server, needsSync: false) }
-        if unitIsOpen { sync(server, for: .nobody) }
-        if server.replies.isEmpty { cleanUp(server, now: now) }
+        if server.requests.replies.isCopyingIn { failCopy(server, needsSync: false) }
+        if unitIsOpen { sync(server, .skip) }
+        if server.requests.replies.isEmpty { cleanUp(server, now: now) }
     }
 
     // MARK: Answers for nobody

@@ -243,49 +243,20 @@ extension Pooler {
     /// follows, and no statement runs outside the transaction that it was meant for.
     private func begin(_ client: ClientSession, on server: ServerConnection) {
         guard let begin = client.deferredBegin else { return }
-        execute(begin.statements, on: server)
+        for statement in begin.statements { server.requests.run(statement: statement) }
         // Otherwise who executes an unnamed portal that it has not bound would come to the BEGIN.
         if client.unit.bindsUnnamed || client.unread.byte(at: 0) == FrontendKind.query { return }
-        closePortal([], on: server)
+        server.requests.close(portal: [])
     }
 
     /// Brings a server to where the client believes to be: in a transaction that has failed.
     private func restoreFailure(_ client: ClientSession, on server: ServerConnection) {
         client.aborted = .no
-        execute(client.begun?.statements ?? [Array("BEGIN".utf8)], on: server)
-        executeNothing(on: server, for: .meant)
-        sync(server, for: .nobody)
-    }
-
-    /// Statements of martlet's own, by the extended protocol and without a Sync.
-    func execute(
-        _ statements: [[UInt8]], on server: ServerConnection, portal: [UInt8] = [],
-        answer: OwedReply = OwedReply(.execute, for: .nobody)
-    ) {
-        for statement in statements {
-            Parse.write(
-                name: [], definition: statement + [0, 0, 0], to: &server.output)
-            server.output.message(FrontendKind.bind) { body in
-                body.append(terminated: portal)
-                for _ in 0..<7 { body.append(byte: 0) }  // an empty name, three empty lists
-            }
-            server.output.message(FrontendKind.execute) { body in
-                body.append(terminated: portal)
-                body.append(int32: 0)
-            }
-            server.replies.append(OwedReply(.parse, for: .nobody))
-            server.replies.append(OwedReply(.bind, for: .nobody))
-            server.replies.append(answer)
-            if !portal.isEmpty { closePortal(portal, on: server) }
+        for statement in client.begun?.statements ?? [Array("BEGIN".utf8)] {
+            server.requests.run(statement: statement)
         }
-    }
-
-    private func closePortal(_ name: [UInt8], on server: ServerConnection) {
-        server.output.message(FrontendKind.close) { body in
-            body.append(byte: UInt8(ascii: "P"))
-            body.append(terminated: name)
-        }
-        server.replies.append(OwedReply(.close, for: .nobody))
+        server.requests.executeFailing(.swallowError)
+        sync(server, .skip)
     }
 
     private func countAsRead(_ client: ClientSession, _ isRead: Bool, now: Instant) {

@@ -52,8 +52,10 @@ extension Pooler {
             client.unit.attempts = max(client.unit.attempts, 2)
         case .conflict: counters.retries.count(.recoveryConflict)
         }
-        server.replies.failed { server.forget($0) }
-        server.replies.silence()
+        failed(server)
+        server.requests.clientLeft()
+        // A server that skips gets its Sync before it serves anybody else.
+        if server.requests.replies.isSkipping { sync(server, .skip) }
         detach(client, server)
         runAgain(client, avoiding: refusal == .stalePlan ? nil : server.key.node, now: now)
     }

@@ -22,7 +22,7 @@ extension Pooler {
 
     func receivedWhenReady(_ bytes: RawSpan, from client: ClientSession, now: Instant) -> Relay {
         if client.passing > 0 { return pass(bytes, from: client, now: now) }
-        if let server = client.server, server.copy == .incoming, client.inbound.count
+        if let server = client.server, server.requests.replies.isCopyingIn, client.inbound.count
             == client.unit.gathered, client.unit.phase == .running {
             let count = copyRun(bytes)
             if count > 0 { return relayCopy(bytes, count, from: client, to: server) }
@@ -39,7 +39,7 @@ extension Pooler {
         client.isAdvancing = true
         defer { client.isAdvancing = false }
         while client.phase == .ready {
-            if let server = client.server, server.copy == .incoming,
+            if let server = client.server, server.requests.replies.isCopyingIn,
                 client.unit.phase == .running {
                 guard forwardCopy(client, server) else { return }
                 continue
@@ -89,7 +89,7 @@ extension Pooler {
             if FrontendShape.isCopy(header.kind) {
                 if start > client.unit.sent { return .ready }
                 // What the server owes may be a COPY that this is for.
-                if client.server?.replies.isEmpty == false { return .incomplete }
+                if client.server?.requests.replies.isEmpty == false { return .incomplete }
                 if start > 0 { dropGathered(client) }
                 if !drop(header, client) { return .incomplete }
                 continue
@@ -312,7 +312,7 @@ extension Pooler {
                 client.skipsUntilSync = false
                 if client.unit.phase == .running, let server = client.server {
                     client.unit.isComplete = true
-                    sync(server, for: .client)
+                    sync(server, .forward)
                 } else {
                     sendReady(client, client.status)
                 }

@@ -90,7 +90,7 @@ extension Pooler {
     /// it goes on as one that no server has.
     func leaveFailedReplica(_ client: ClientSession, now: Instant) {
         guard let server = client.server, server.isInRecovery == true, server.status == .failed,
-            server.replies.isEmpty, !client.keepsServer, mayGoOnBehindEnd(client)
+            server.requests.replies.isEmpty, !client.keepsServer, mayGoOnBehindEnd(client)
         else { return }
         client.aborted = .told
         client.pendingEffects = SessionEffects()
@@ -295,7 +295,7 @@ extension Pooler {
         if let server = client.server, client.status == .inTransaction {
             client.unit.phase = .running
             provoke(error, client, server)
-            sync(server, for: .client)
+            sync(server, .forward)
             dropGathered(client)
         } else {
             fail(client, error, now: now)

@@ -53,7 +53,10 @@ extension Pooler {
             client.passing = header.totalCount - available
         case FrontendKind.copyDone, FrontendKind.copyFail:
             guard available == header.totalCount else { return false }
-            server.copy = .none
+            server.requests.forwardEndOfCopy(client.unread.extracting(0..<available))
+            client.inbound.consume(available)
+            sent(to: server)
+            return true
         case FrontendKind.flush, FrontendKind.sync:
             // The server ignores these while it copies (manual: "COPY Operations").
             guard available == header.totalCount else { return false }
@@ -67,7 +70,7 @@ extension Pooler {
             // Anything else ends the COPY with an error that the server words best.
             guard available == header.totalCount else { return false }
         }
-        server.output.append(client.unread.extracting(0..<available))
+        server.requests.relay(client.unread.extracting(0..<available))
         client.inbound.consume(available)
         sent(to: server)
         return client.passing == 0
@@ -95,7 +98,7 @@ extension Pooler {
         if bytes.byteCount >= Self.directCount {
             return Relay(count: bytes.byteCount, destination: server.id)
         }
-        server.output.append(bytes)
+        server.requests.relay(bytes)
         sent(to: server)
         return Relay(count: bytes.byteCount)
     }
@@ -109,22 +112,22 @@ extension Pooler {
         case FrontendKind.bind: passBind(header, client, server)
         case FrontendKind.query, FrontendKind.functionCall:
             if header.kind == FrontendKind.query { forgetUnnamed(client) }
-            server.replies.append(
-                OwedReply(
-                    header.kind == FrontendKind.query ? .query : .functionCall, for: .client))
             client.unit.isComplete = true
-            passAll(header, client, server)
-        default: passAll(header, client, server)
+            passAll(
+                header, owing: header.kind == FrontendKind.query ? .query : .functionCall, client,
+                server)
+        default: passAll(header, owing: nil, client, server)
         }
         client.pendingEffects.insert(.opaque)
         sent(to: server)
     }
 
     private func passAll(
-        _ header: MessageHeader, _ client: ClientSession, _ server: ServerConnection
+        _ header: MessageHeader, owing reply: OwedReply.Kind?, _ client: ClientSession,
+        _ server: ServerConnection
     ) {
         let available = min(client.inbound.count, header.totalCount)
-        server.output.append(client.unread.extracting(0..<available))
+        server.requests.forward(client.unread.extracting(0..<available), owing: reply)
         client.inbound.consume(available)
         client.passing = header.totalCount - available
     }
@@ -150,15 +153,12 @@ extension Pooler {
             return
         }
         let known = entry?.text.canonicalName ?? Self.unknown(name)
-        server.output.append(byte: FrontendKind.bind)
-        server.output.append(int32: Int32(4 + header.bodyCount - name.count + known.count))
-        server.output.append(portal)
-        server.output.append(known)
         // The zero after the name comes from the client's own message.
         let rest = MessageHeader.size + message.statement.upperBound..<available
-        server.output.append(client.unread.extracting(rest))
+        server.requests.bindBeginning(
+            bodyCount: header.bodyCount - name.count + known.count, portal: portal.rawSpan,
+            statement: known, rest: client.unread.extracting(rest))
         client.inbound.consume(available)
         client.passing = header.totalCount - available
-        server.replies.append(OwedReply(.bind, for: .client))
     }
 }

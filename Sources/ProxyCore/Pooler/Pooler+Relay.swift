@@ -25,7 +25,7 @@ extension Pooler {
         }
         settle(server, isLast: relay.count == bytes.byteCount, now: now)
         if let client = server.client, client.unit.phase == .running, !client.inbound.isEmpty,
-            server.copy == .incoming || !client.unit.isComplete {
+            server.requests.replies.isCopyingIn || !client.unit.isComplete {
             // COPY data that waited for this.
             advance(client, now: now)
             reconsiderReading(client)
@@ -41,7 +41,7 @@ extension Pooler {
             return Relay(count: count)
         }
         let part = bytes.extracting(0..<count)
-        if server.passing == 0 && server.replies.first?.audience == .made {
+        if server.passing == 0 && server.requests.replies.first?.disposition == .fake {
             // What is made here comes after it, so that it must be in the output first.
             send(part, to: client)
             resolveMade(server, client)
@@ -150,7 +150,7 @@ extension Pooler {
             if !isWhole {
                 server.passing = end - offset
                 server.passingIsVisible = true
-            } else if server.replies.first?.audience == .made {
+            } else if server.requests.replies.first?.disposition == .fake {
                 let relay = finish(bytes, upTo: offset, server, copying: true)
                 if let client = server.client { resolveMade(server, client) }
                 return relay
@@ -199,8 +199,8 @@ extension Pooler {
             || (server.client?.unit.isHoldingBack == true && !BackendShape.isDecisive(kind))
             || server.errand != .none
             || kind == BackendKind.commandComplete && server.client.map(mayDeallocate) == true
-            || kind == BackendKind.rowDescription && server.replies.first?.learnsColumns == true
-            || kind == BackendKind.dataRow && server.replies.first?.learnsConstants == true
+            || kind == BackendKind.rowDescription && server.requests.replies.first?.reportsColumns == true
+            || kind == BackendKind.dataRow && server.requests.replies.first?.reportsLiteralSettings == true
     }
 }
 

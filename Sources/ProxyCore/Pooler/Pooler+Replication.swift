@@ -74,7 +74,7 @@ extension Pooler {
         client.inbound.removeAll()
         greet(client, reported: server.reported, now: now)
         if !early.isEmpty, passReplication(early.rawSpan, from: client).destination != nil {
-            server.output.append(early)
+            server.requests.relay(early.rawSpan)
             sent(to: server)
         }
     }

@@ -6,53 +6,49 @@ internal import StatementClassifier
 /// What a server's messages mean for what it owes, and for the client that waits.
 extension Pooler {
     /// Accounts for a message that is only passed on; false when it was not owed and the server
-    /// is closed.
+    /// connection is closed.
     func take(
         _ kind: UInt8, _ body: RawSpan, _ server: ServerConnection, now: Instant
     ) -> Bool {
-        guard let first = server.replies.first, isOwed(kind, first.kind, server) else {
+        let verdict = server.requests.received(kind)
+        guard let reply = verdict.reply else {
             violation(server, "an answer that nobody asked for (type \(kind))", now: now)
             return false
         }
-        if BackendShape.isDecisive(kind), let client = server.client, first.audience == .client {
+        if BackendShape.isDecisive(kind), let client = server.client, reply.disposition == .forward {
             decided(client)
         }
         switch kind {
-        case BackendKind.parseComplete, BackendKind.bindComplete, BackendKind.closeComplete,
-            BackendKind.portalSuspended:
-            _ = server.replies.removeFirst()
-        case BackendKind.noData:
-            _ = server.replies.removeFirst()
-            learn(.none, from: first, server)
-        case BackendKind.rowDescription where first.kind == .describe:
-            _ = server.replies.removeFirst()
-            guard first.learnsColumns else { break }
+        case BackendKind.noData: learn(.none, from: reply, server)
+        case BackendKind.rowDescription where reply.reportsColumns:
             guard let columns = ResultColumns(rowDescription: body, hashing: hashing) else {
                 violation(server, "a malformed row description", now: now)
                 return false
             }
-            learn(columns, from: first, server)
+            learn(columns, from: reply, server)
         case BackendKind.commandComplete, BackendKind.emptyQueryResponse:
-            if server.copy != .incoming { server.copy = .none }
-            if server.client?.ownAtBegin != nil {
-                let rollback = Array("ROLLBACK".utf8)
-                server.client?.unit.wasRolledBack =
-                    body.byteCount > rollback.count && body.equals(rollback, in: 0..<rollback.count)
-            }
-            if first.kind == .execute { _ = server.replies.removeFirst() }
-            if first.audience == .client, let client = server.client {
-                client.unit.sawCompletion = true
-                if mayDeallocate(client) { deallocate(body, client, server) }
-            }
+            completed(body, reply, server)
         case BackendKind.copyInResponse: copyInStarted(server)
         case BackendKind.dataRow where server.errand != .none:
             keepRow(body, server)
-        case BackendKind.dataRow where first.learnsConstants:
-            learnConstants(body, from: first, server)
-        case BackendKind.copyOutResponse: server.copy = .outgoing
+        case BackendKind.dataRow where reply.reportsLiteralSettings:
+            learnConstants(body, from: reply, server)
         default: break
         }
         return true
+    }
+
+    /// A statement is done.
+    private func completed(_ tag: RawSpan, _ reply: OwedReply, _ server: ServerConnection) {
+        guard let client = server.client else { return }
+        if client.ownAtBegin != nil {
+            let rollback = Array("ROLLBACK".utf8)
+            client.unit.wasRolledBack =
+                tag.byteCount > rollback.count && tag.equals(rollback, in: 0..<rollback.count)
+        }
+        guard reply.disposition == .forward else { return }
+        client.unit.sawCompletion = true
+        if mayDeallocate(client) { deallocate(tag, client, server) }
     }
 
     /// A row for martlet itself; so many of them cannot be meant.
@@ -62,26 +58,6 @@ extension Pooler {
             return
         }
         server.errandRows.append(row)
-    }
-
-    private func isOwed(
-        _ kind: UInt8, _ reply: OwedReply.Kind, _ server: ServerConnection
-    ) -> Bool {
-        let runs = reply == .query || reply == .execute
-        switch kind {
-        case BackendKind.parseComplete: return reply == .parse
-        case BackendKind.bindComplete: return reply == .bind
-        case BackendKind.closeComplete: return reply == .close
-        case BackendKind.parameterDescription, BackendKind.noData: return reply == .describe
-        case BackendKind.rowDescription: return reply == .describe || reply == .query
-        case BackendKind.dataRow, BackendKind.commandComplete, BackendKind.emptyQueryResponse,
-            BackendKind.copyInResponse, BackendKind.copyOutResponse:
-            return runs
-        case BackendKind.portalSuspended: return reply == .execute
-        case BackendKind.copyData, BackendKind.copyDone: return server.copy == .outgoing
-        case BackendKind.functionCallResponse: return reply == .functionCall
-        default: return false
-        }
     }
 
     /// Whether a command tag may say that protocol-level statements are gone.
@@ -98,14 +74,13 @@ extension Pooler {
             client.statements.remove(hash: client.unit.deallocates.removeFirst())
         }
         guard text == "DEALLOCATE ALL" || text == "DISCARD ALL" else { return }
-        let (names, statements) = server.replies.definitions
+        let (names, statements) = server.requests.replies.definitions
         client.statements.removeAll(but: names.union([unnamed]))
         server.prepared = server.prepared.filter { statements.contains($0.key) }
     }
 
     private func copyInStarted(_ server: ServerConnection) {
-        server.copy = .incoming
-        let isSyncIgnored = server.replies.copyInStarted()
+        let isSyncIgnored = server.requests.copyInStarted()
         if let client = server.client {
             // The Sync does not end the unit; the client sends another.
             if isSyncIgnored { client.unit.isComplete = false }
@@ -118,9 +93,8 @@ extension Pooler {
     func failCopy(
         _ server: ServerConnection, needsSync: Bool, reason: String = "client left"
     ) {
-        server.output.message(FrontendKind.copyFail) { $0.append(terminated: reason) }
-        server.copy = .none
-        if needsSync { sync(server, for: .nobody) }
+        server.requests.failCopy(reason: reason)
+        if needsSync { sync(server, .skip) }
         sent(to: server)
     }
 
@@ -159,7 +133,7 @@ extension Pooler {
     /// Everything up to a Flush is answered: whoever sent it waits for that, though it does not
     /// decide yet and the unit may still run again.
     func flushHeldBack(_ client: ClientSession, _ server: ServerConnection) {
-        guard client.unit.isHoldingBack, !client.unit.isComplete, server.replies.isEmpty,
+        guard client.unit.isHoldingBack, !client.unit.isComplete, server.requests.replies.isEmpty,
             !client.holdback.isEmpty
         else { return }
         passHeldBack(to: client)
@@ -167,12 +141,11 @@ extension Pooler {
 
     /// Gives the client the answers that are made here and whose turn it is.
     func resolveMade(_ server: ServerConnection, _ client: ClientSession) {
-        while let first = server.replies.first, first.audience == .made {
-            _ = server.replies.removeFirst()
+        while let kind = server.requests.nextFake() {
             if client.unit.isHoldingBack {
-                Self.make(first.kind, into: &client.holdback)
+                Self.make(kind, into: &client.holdback)
             } else {
-                Self.make(first.kind, into: &client.output)
+                Self.make(kind, into: &client.output)
                 markDirty(client)
             }
         }
@@ -258,21 +231,21 @@ extension Pooler {
     // MARK: ReadyForQuery
 
     private func ready(_ status: TransactionStatus, _ server: ServerConnection, now: Instant) {
-        server.status = status
-        if server.phase == .starting { return becameReady(server, now: now) }
-        guard let first = server.replies.first, first.endsWithReady else {
+        if server.phase == .starting {
+            server.requests.loggedIn(status)
+            return becameReady(server, now: now)
+        }
+        guard let reply = server.requests.ready(status) else {
             return violation(server, "a ReadyForQuery that nobody asked for", now: now)
         }
-        _ = server.replies.removeFirst()
-        server.copy = .none
         guard let client = server.client, server.errand == .none else {
             server.statementStepsDone += 1
-            server.isSettled = server.replies.isEmpty
+            server.isSettled = server.requests.replies.isEmpty
             return
         }
-        if first.audience == .client {
+        if reply.disposition == .forward {
             decided(client)
-            if status == .idle && needsInspection(client) && server.replies.isEmpty {
+            if status == .idle && needsInspection(client) && server.requests.replies.isEmpty {
                 client.unit.awaitsInspection = true
             } else {
                 sendReady(client, status)
@@ -280,7 +253,7 @@ extension Pooler {
         } else if client.unit.endsInFlush {
             decided(client)
         }
-        server.isSettled = server.replies.isEmpty
+        server.isSettled = server.requests.replies.isEmpty
     }
 
     func sendReady(_ client: ClientSession, _ status: TransactionStatus) {
@@ -303,24 +276,23 @@ extension Pooler {
             server.lastWords = error
             return
         }
-        guard let first = server.replies.first else {
+        guard let first = server.requests.replies.first else {
             return violation(server, "an error that nobody asked for", now: now)
         }
-        server.copy = .none
         if server.errand != .none {
+            failed(server)
             server.errandError = error
-            if server.errand == .results { server.replies.failed { server.forget($0) } }
             if server.errand == .statements {
                 server.statementErrors.append((server.statementStepsDone, error))
             }
             return
         }
         guard let client = server.client else {
-            return server.replies.failed { server.forget($0) }
+            return failed(server)
         }
         if Refusal(error, of: client.unit) == .stalePlan { client.database.schemaVersion += 1 }
         // A Parse of martlet's own says what the client's would have said.
-        let isClients = first.audience == .client || first.kind == .parse
+        let isClients = first.disposition == .forward || first.kind == .parse
         if isClients && mayRetry(client, after: error, on: server) {
             return retry(client, after: error, on: server, now: now)
         }
@@ -330,22 +302,22 @@ extension Pooler {
         }
         client.deferredTransactionFailed()
         var count = 0
-        server.replies.failed { skipped in
+        server.requests.failed { skipped in
             server.forget(skipped)
-            if skipped.redefines { count += 1 }
+            if skipped.redefinesName { count += 1 }
         }
         undefine(count, client)
         // A Parse forgets the unnamed statement before it fails.
-        if first.redefines { client.statements.remove(hash: first.nameHash) }
+        if first.redefinesName { client.statements.remove(hash: first.nameHash) }
         defer { skipAfterError(in: first, client, server) }
-        switch first.audience {
-        case .nobody: injectedFailed(client, error)
-        case .meant: break
-        case .provoked:
+        switch first.disposition {
+        case .skip: injectedFailed(client, error)
+        case .swallowError: break
+        case .replaceError:
             decided(client)
             (client.unit.provoked?.error ?? error).write(to: &client.output)
             markDirty(client)
-        case .client, .made:
+        case .forward, .fake:
             decided(client)
             if let overdue = client.unit.overdue, error.sqlState == "57014" {
                 ErrorResponse.canceled(for: overdue.subject).write(to: &client.output)
@@ -354,6 +326,11 @@ extension Pooler {
                 send(message, to: client)
             }
         }
+    }
+
+    /// The server skips to its next Sync: statements whose Parse it skips are not there.
+    func failed(_ server: ServerConnection) {
+        server.requests.failed { server.forget($0) }
     }
 
     /// A message that martlet had put before the client's failed: that is the error of the message
@@ -369,14 +346,14 @@ extension Pooler {
     private func skipAfterError(
         in reply: OwedReply, _ client: ClientSession, _ server: ServerConnection
     ) {
-        if reply.kind == .query || reply.kind == .functionCall { return }
+        if reply.kind.isSimple { return }
         if !client.unit.isComplete || client.unit.endsInFlush {
             // The Sync is yet to come, or it is martlet's own.
             if client.unit.gathered > 0 { dropGathered(client) }
             client.skipsUntilSync = true
-        } else if server.replies.isEmpty {
+        } else if server.requests.replies.isEmpty {
             // A Query was skipped, behind a BEGIN by the extended protocol.
-            sync(server, for: .client)
+            sync(server, .forward)
         }
     }
 }

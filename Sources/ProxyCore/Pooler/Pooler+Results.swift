@@ -32,7 +32,7 @@ extension Pooler {
             client.unit.phase = .preparing
             server.errand = .results
             server.errandError = nil
-            return sync(server, for: .nobody)
+            return sync(server, .skip)
         }
         if isAnother && client.unit.runsOnReplica && client.unit.isRerunnable {
             // It may be behind what the client was told; the primary is not.
@@ -72,7 +72,7 @@ extension Pooler {
         client.unit.phase = .running
         client.unit.isHoldingBack = false
         provoke(error, client, server)
-        if client.unit.isComplete && !client.unit.endsInFlush { sync(server, for: .client) }
+        if client.unit.isComplete && !client.unit.endsInFlush { sync(server, .forward) }
         dropGathered(client)
         sent(to: server)
     }
@@ -81,26 +81,22 @@ extension Pooler {
 
     /// Describes a statement, for its client or for martlet alone.
     func describe(
-        _ text: PreparedText, nameHash: UInt64 = 0, for audience: OwedReply.Audience = .nobody,
+        _ text: PreparedText, nameHash: UInt64 = 0, _ disposition: OwedReply.Disposition = .skip,
         learning: Bool = true, on server: ServerConnection
     ) {
-        Target.write(FrontendKind.describe, statement: text.canonicalName, to: &server.output)
-        var reply = OwedReply(.describe, for: audience)
-        if learning {
-            reply.statement = text.index
-            reply.nameHash = nameHash
-        }
-        server.replies.append(reply)
+        server.requests.describe(
+            statementNamed: text.canonicalName, disposition, statement: learning ? text.index : -1,
+            nameHash: learning ? nameHash : 0)
     }
 
     /// A statement, or the portal that was made of it, is described.
     func learn(_ columns: ResultColumns, from reply: OwedReply, _ server: ServerConnection) {
-        guard reply.learnsColumns else { return }
+        guard reply.reportsColumns else { return }
         server.prepared[reply.statement]?.columns = columns
         guard let client = server.client, server.errand == .none,
             let entry = client.statements.entry(of: reply.statement, hash: reply.nameHash)
         else { return }
-        if reply.audience == .client {
+        if reply.disposition == .forward {
             client.statements.told(columns, hash: reply.nameHash)
         } else if entry.isChanged(on: columns) {
             // It was bound and executed behind this, because there was no time to ask before. No rows

@@ -90,7 +90,7 @@ extension Pooler {
         guard let message = Self.startup(for: server) else {
             return close(server, .protocolViolation)
         }
-        StartupPacket.startup(message).append(to: &server.output)
+        server.requests.startUp(message)
         markDirty(server)
     }
 
@@ -108,7 +108,7 @@ extension Pooler {
     ) throws(WireError) {
         guard server.phase == .authenticating else { throw .invalid }
         do {
-            let step = try server.authentication?.received(body, into: &server.output)
+            let step = try server.authenticationReceived(body)
             markDirty(server)
             if step == .authenticated {
                 if let keys = server.authentication?.learned {
@@ -249,7 +249,7 @@ extension Pooler {
         server.phase = .leased
         // Its buffers belong to the pool of the shard that it came from.
         server.partial = ByteQueue(pool: bytes)
-        server.output = ByteQueue(pool: bytes)
+        server.requests.moved(to: bytes)
         // It may have been named dirty there in the wake-up that gave it away; not here.
         server.isDirty = false
         slots[Int(id.slot)].occupant = .server(server)
@@ -270,9 +270,9 @@ extension Pooler {
             pool.opening -= 1
         }
         if server.phase == .idle { server.pool?.removeIdle(server) }
-        if server.phase == .leased && server.status == .idle && server.replies.isEmpty
+        if server.phase == .leased && server.status == .idle && server.requests.replies.isEmpty
             && server.replication == nil {
-            server.output.message(FrontendKind.terminate)
+            server.requests.terminate()
             markDirty(server)
         }
         server.phase = .closed

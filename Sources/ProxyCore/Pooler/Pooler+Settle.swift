@@ -252,12 +252,14 @@ extension Pooler {
 
     /// A server that no client holds any more is brought to a state that any client can have.
     func cleanUp(_ server: ServerConnection, now: Instant) {
-        guard server.phase == .leased, server.replies.isEmpty, server.cancelsInFlight == 0 else {
-            return
-        }
+        guard server.phase == .leased, server.requests.replies.isEmpty,
+            server.cancelsInFlight == 0
+        else { return }
         server.abandonment = nil
         if server.lastWords != nil {
             close(server, .lost)
+        } else if server.requests.replies.isSkipping {
+            sync(server, .skip)
         } else if server.status != .idle {
             server.run(.rollback, "ROLLBACK")
             sent(to: server)

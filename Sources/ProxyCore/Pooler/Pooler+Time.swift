@@ -138,7 +138,7 @@ extension Pooler {
             Self.isOver(limits.transactionTimeout, since: $0, now)
         }
         switch client.unit.phase {
-        case .running where client.server?.replies.isEmpty == false:
+        case .running where client.server?.requests.replies.isEmpty == false:
             if Self.isOver(limits.queryTimeout, since: client.unit.runningSince, now) {
                 cancelWork(of: client, .query, now: now)
             } else if isTransactionOver == true && !client.unit.mayCommit {
@@ -166,7 +166,7 @@ extension Pooler {
     ) {
         if let last = client.unit.overdue?.cancelledAt, now - last < Self.cancelInterval { return }
         guard let server = client.server else { return }
-        if server.copy == .incoming && client.passing == 0 {
+        if server.requests.replies.isCopyingIn && client.passing == 0 {
             // A server that waits for the rows of a COPY does not heed cancel requests.
             failCopy(server, needsSync: false, reason: "\(subject.rawValue) timeout")
         } else if !deliverCancel(to: server) {

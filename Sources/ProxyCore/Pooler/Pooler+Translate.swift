@@ -21,7 +21,7 @@ extension Pooler {
             client.inbound.count > client.unit.gathered,
             FrontendShape.isCopy(client.unread.byte(at: client.unit.gathered)) {
             // Data that waits for the COPY to start, if one does.
-            server.output.message(FrontendKind.flush)
+            server.requests.flush()
         }
         sent(to: server)
         notePending(client)
@@ -29,9 +29,8 @@ extension Pooler {
     }
 
     /// A Sync in a place of its own.
-    func sync(_ server: ServerConnection, for audience: OwedReply.Audience) {
-        server.output.message(FrontendKind.sync)
-        server.replies.append(OwedReply(.sync, for: audience))
+    func sync(_ server: ServerConnection, _ disposition: OwedReply.Disposition) {
+        server.requests.sync(disposition)
         sent(to: server)
     }
 
@@ -68,9 +67,9 @@ extension Pooler {
         case FrontendKind.close: closeTarget(message, client, server)
         case FrontendKind.flush:
             if client.unit.endsInFlush {
-                sync(server, for: .nobody)
+                sync(server, .skip)
             } else {
-                server.output.message(FrontendKind.flush)
+                server.requests.flush()
             }
         default:
             if message.kind == FrontendKind.execute { noteExecute(client) }
@@ -78,10 +77,8 @@ extension Pooler {
                 standIn(message.body, client, server)
                 forgetUnnamed(client)
             }
-            server.output.append(client.unread.extracting(message.whole))
-            if let kind = Self.reply(to: message.kind) {
-                server.replies.append(OwedReply(kind, for: .client))
-            }
+            server.requests.forward(
+                client.unread.extracting(message.whole), owing: Self.reply(to: message.kind))
         }
     }
 
@@ -131,10 +128,8 @@ extension Pooler {
         client.unit.redefined.append(client.statements.definition(hash: hash))
         client.statements.define(name, hash: hash, text)
         client.unit.namesSinceForgotten?.insert(hash)
-        var reply = OwedReply(.parse, for: .client)
-        reply.nameHash = hash
         if use(text, on: server) != nil {
-            reply.audience = .made
+            server.requests.fakeParse(nameHash: hash)
         } else {
             // What is asked before a SET would be the first query of its transaction; in one that has
             // failed it would hide what PostgreSQL says of the text.
@@ -142,16 +137,14 @@ extension Pooler {
                 server.status != .failed {
                 askForConstants(of: text, nameHash: hash, server)
             }
-            parse(text, on: server, client)
-            reply.statement = text.index
+            parse(text, on: server, .forward, nameHash: hash, client)
         }
-        server.replies.append(reply)
     }
 
     /// Whether the server's transaction has failed, so that this is no statement for it.
     private func isRefused(_ text: PreparedText, by server: ServerConnection) -> Bool {
         // What is executed before ends the transaction, or fails and has this skipped.
-        guard server.status == .failed, !server.replies.executes,
+        guard server.status == .failed, !server.requests.replies.executes,
             text.classification.statementCount > 0
         else { return false }
         return !text.classification.control.isAllowedInFailedTransaction
@@ -201,16 +194,19 @@ extension Pooler {
     }
 
     /// Writes the Parse, after a Close where there is no room.
-    private func parse(_ text: PreparedText, on server: ServerConnection, _ client: ClientSession) {
+    private func parse(
+        _ text: PreparedText, on server: ServerConnection, _ disposition: OwedReply.Disposition,
+        nameHash: UInt64 = 0, _ client: ClientSession
+    ) {
         let limit = policy.pools.preparedStatementsPerServer
         if let index = server.statementToEvict(limit: limit, since: client.unit.useMark) {
-            let name = PreparedText.canonicalName(of: index)
-            Target.write(FrontendKind.close, statement: name, to: &server.output)
-            server.replies.append(OwedReply(.close, for: .nobody))
+            server.requests.close(statementNamed: PreparedText.canonicalName(of: index))
             server.prepared[index] = nil
             counters.prepared.count(.eviction)
         }
-        Parse.write(name: text.canonicalName, definition: text.definition, to: &server.output)
+        server.requests.parse(
+            name: text.canonicalName, definition: text.definition, disposition,
+            statement: text.index, nameHash: nameHash)
         server.prepared[text.index] = ServerConnection.Prepared(use: server.useCount)
     }
 
@@ -238,12 +234,13 @@ extension Pooler {
     ) -> ResultColumns {
         if let found = use(text, on: server) { return found }
         let switching = switchingSettings(for: text, client)
-        if let switching { execute([Array(switching.there.utf8)], on: server, portal: Self.ownPortal) }
-        parse(text, on: server, client)
-        var reply = OwedReply(.parse, for: .nobody)
-        reply.statement = text.index
-        server.replies.append(reply)
-        if let switching { execute([Array(switching.back.utf8)], on: server, portal: Self.ownPortal) }
+        if let switching {
+            server.requests.run(statement: Array(switching.there.utf8), portal: Self.ownPortal)
+        }
+        parse(text, on: server, .skip, client)
+        if let switching {
+            server.requests.run(statement: Array(switching.back.utf8), portal: Self.ownPortal)
+        }
         return .unknown
     }
 
@@ -255,12 +252,9 @@ extension Pooler {
     private func askForConstants(
         of text: PreparedText, nameHash: UInt64, _ server: ServerConnection
     ) {
-        var reply = OwedReply(.execute, for: .nobody)
-        reply.statement = text.index
-        reply.nameHash = nameHash
-        execute(
-            [Array(SettingsReplay.constantsQuery.utf8)], on: server, portal: Self.ownPortal,
-            answer: reply)
+        server.requests.run(
+            statement: Array(SettingsReplay.constantsQuery.utf8), portal: Self.ownPortal,
+            reply: OwedReply(.execute, .skip, statement: text.index, nameHash: nameHash))
     }
 
     /// The answer to that; what it says is known of no text that the client has given up meanwhile.
@@ -303,10 +297,8 @@ extension Pooler {
             client.unit.deallocates.append(isOwn ? hash : 0)
             guard isOwn else { continue }
             // One that was not deallocated may still be there.
-            Target.write(FrontendKind.close, statement: name, to: &server.output)
-            server.replies.append(OwedReply(.close, for: .nobody))
-            Parse.write(name: name, definition: [0, 0, 0], to: &server.output)
-            server.replies.append(OwedReply(.parse, for: .nobody))
+            server.requests.close(statementNamed: name)
+            server.requests.parse(name: name, definition: [0, 0, 0], .skip)
         }
     }
 
@@ -328,16 +320,10 @@ extension Pooler {
             return provoke(.changedResult, client, server)
         }
         let rest = bytes.extracting(message.statement.upperBound + 1..<bytes.byteCount)
-        server.output.message(FrontendKind.bind) { output in
-            output.append(bytes.extracting(0..<message.portal.upperBound + 1))
-            if let text {
-                output.append(terminated: text.canonicalName)
-            } else {
-                output.append(terminated: Self.unknown(bytes.copy(message.statement)))
-            }
-            output.append(rest)
-        }
-        server.replies.append(OwedReply(.bind, for: .client))
+        server.requests.bind(
+            portal: bytes.extracting(0..<message.portal.upperBound + 1),
+            statement: text?.canonicalName ?? Self.unknown(bytes.copy(message.statement)),
+            rest: rest)
     }
 
     /// A name that no server has, so that the server words the error; it is the client's own name
@@ -360,29 +346,24 @@ extension Pooler {
                 if server.prepared[text.index] == nil, isRefused(text, by: server),
                     text.classification.returnsNothing {
                     // PostgreSQL describes it to the end of the transaction, but would not parse it.
-                    return server.replies.append(OwedReply(.describe, for: .made))
+                    return server.requests.fakeDescribe()
                 }
                 let found = ensure(text, on: server, client)
                 if entry.isChanged(on: found) { return provoke(.changedResult, client, server) }
                 return describe(
-                    text, nameHash: hash, for: .client, learning: entry.isNews(on: found), on: server)
+                    text, nameHash: hash, .forward, learning: entry.isNews(on: found), on: server)
             } else if target.name.isEmpty {
                 return provoke(.noUnnamedStatement, client, server)
             } else {
-                Target.write(
-                    FrontendKind.describe, statement: Self.unknown(bytes.copy(target.name)),
-                    to: &server.output)
+                return server.requests.describe(
+                    statementNamed: Self.unknown(bytes.copy(target.name)), .forward)
             }
-        } else {
-            server.output.append(client.unread.extracting(message.whole))
         }
-        var reply = OwedReply(.describe, for: .client)
-        if !target.isStatement, let bound = server.bound,
-            bound.portal == hashing(bytes.extracting(target.name)) {
-            reply.statement = bound.statement
-            reply.nameHash = bound.name
-        }
-        server.replies.append(reply)
+        var bound = server.bound
+        if bound?.portal != hashing(bytes.extracting(target.name)) { bound = nil }
+        server.requests.forwardDescribe(
+            client.unread.extracting(message.whole), statement: bound?.statement ?? -1,
+            nameHash: bound?.name ?? 0)
     }
 
     private func closeTarget(
@@ -396,12 +377,9 @@ extension Pooler {
             let hash = hashing(bytes.extracting(target.name))
             client.unit.redefined.append(client.statements.definition(hash: hash))
             client.statements.remove(hash: hash)
-            var reply = OwedReply(.close, for: .made)
-            reply.nameHash = hash
-            server.replies.append(reply)
+            server.requests.fakeClose(nameHash: hash)
         } else {
-            server.output.append(client.unread.extracting(message.whole))
-            server.replies.append(OwedReply(.close, for: .client))
+            server.requests.forward(client.unread.extracting(message.whole), owing: .close)
         }
     }
 
@@ -414,16 +392,7 @@ extension Pooler {
     ) {
         // The first one is what the server comes to.
         if client.unit.provoked == nil { client.unit.provoked = .init(error) }
-        executeNothing(on: server, for: .provoked)
-    }
-
-    /// What must fail.
-    func executeNothing(on server: ServerConnection, for audience: OwedReply.Audience) {
-        server.output.message(FrontendKind.execute) { body in
-            body.append(terminated: "martlet: no such portal")
-            body.append(int32: 0)
-        }
-        server.replies.append(OwedReply(.execute, for: audience))
+        server.requests.executeFailing(.replaceError)
     }
 
     // MARK: What the transaction gathers

@@ -184,7 +184,7 @@ package final class Pooler {
             client.output.consume(send(client.output.unread))
             outputDrained(client)
         case .server(let server):
-            server.output.consume(send(server.output.unread))
+            server.requests.send(send)
             outputDrained(server)
         }
     }
@@ -195,7 +195,7 @@ package final class Pooler {
         case .vacant: return
         case .client(let client): send(bytes, to: client)
         case .server(let server):
-            server.output.append(bytes)
+            server.requests.relay(bytes)
             markDirty(server)
         }
     }
@@ -204,7 +204,7 @@ package final class Pooler {
         switch occupant(id) {
         case .vacant: 0
         case .client(let client): client.output.count
-        case .server(let server): server.output.count
+        case .server(let server): server.requests.pendingCount
         }
     }
 
@@ -328,7 +328,7 @@ extension Pooler {
     }
 
     func outputDrained(_ server: ServerConnection) {
-        guard server.isPausingClient, server.output.count <= policy.limits.pendingOutput / 2 else {
+        guard server.isPausingClient, server.requests.pendingCount <= policy.limits.pendingOutput / 2 else {
             return
         }
         server.isPausingClient = false
@@ -353,7 +353,7 @@ extension Pooler {
     /// A server got bytes; its client is not read any more while they pile up.
     func sent(to server: ServerConnection) {
         markDirty(server)
-        guard server.output.count > policy.limits.pendingOutput, !server.isPausingClient,
+        guard server.requests.pendingCount > policy.limits.pendingOutput, !server.isPausingClient,
             let client = server.client
         else { return }
         server.isPausingClient = true

@@ -56,8 +56,6 @@ package final class ServerConnection {
         package let statement: Int
     }
 
-    package enum Copy: Equatable { case none, incoming, outgoing, both }
-
     /// An answer whose client left before it was there.
     package struct Abandonment {
         package let since: Instant
@@ -79,9 +77,8 @@ package final class ServerConnection {
     package var hasOpened = false
     /// The session that it serves.
     package var client: ClientSession?
-    package var replies = OutstandingReplies()
-    package var status = TransactionStatus.idle
-    package var copy = Copy.none
+    /// What it has been sent and what it owes.
+    var requests: ServerRequests
     package var errand = Errand.none
     /// The error that the errand met, if it did.
     package var errandError: ErrorResponse?
@@ -92,7 +89,6 @@ package final class ServerConnection {
 
     /// The beginning of a message that has not wholly arrived.
     package var partial: ByteQueue
-    package var output: ByteQueue
     package var isDirty = false
     /// Bytes still to come of a message that is passed on (or dropped) as it comes.
     package var passing = 0
@@ -140,32 +136,35 @@ package final class ServerConnection {
         openedAt = now
         idleSince = now
         partial = ByteQueue(pool: bytes)
-        output = ByteQueue(pool: bytes)
+        requests = ServerRequests(bytes: bytes)
     }
 
-    /// Nobody is owed anything and no transaction is open.
-    package var isAtRest: Bool {
-        owesNothing && cancelsInFlight == 0
-    }
+    /// The transaction status that its last ReadyForQuery told.
+    package var status: TransactionStatus { requests.replies.status }
+
+    /// Nothing is owed or skipped, no transaction is open, no cancel request is on its way.
+    package var isAtRest: Bool { owesNothing && cancelsInFlight == 0 }
 
     /// The same, but a cancel request may still be on its way to it.
-    package var owesNothing: Bool {
-        replies.isEmpty && status == .idle && copy == .none && errand == .none
-    }
+    package var owesNothing: Bool { requests.replies.isAtRest && errand == .none }
 
     /// The next answer is one that its client asked for.
     package var isAnsweringClient: Bool {
-        guard client != nil, errand == .none, let first = replies.first else { return false }
-        return first.audience == .client
+        guard client != nil, errand == .none, let first = requests.replies.first else {
+            return false
+        }
+        return first.disposition == .forward
     }
 
     /// Messages of this kind are rows, or data of a COPY, that may be passed on without a look.
     package func isStreaming(_ kind: UInt8) -> Bool {
-        guard kind == BackendKind.dataRow || kind == BackendKind.copyData && copy == .outgoing,
+        guard
+            kind == BackendKind.dataRow
+                || kind == BackendKind.copyData && requests.replies.isCopyingOut,
             let client, !client.unit.isHoldingBack, errand == .none,
-            let first = replies.first
+            let first = requests.replies.first
         else { return false }
-        return first.audience == .client && (first.kind == .query || first.kind == .execute)
+        return first.disposition == .forward && (first.kind == .query || first.kind == .execute)
     }
 
     /// Runs a query of martlet's own; the answers go to the errand.
@@ -173,8 +172,16 @@ package final class ServerConnection {
         self.errand = errand
         errandError = nil
         errandRows.removeAll(keepingCapacity: true)
-        Query.write(text, to: &output)
-        replies.append(OwedReply(.query, for: .nobody))
+        requests.query(text)
+    }
+
+    /// An authentication request arrived.
+    func authenticationReceived(
+        _ body: RawSpan
+    ) throws(ServerAuthenticationFault) -> ServerAuthentication.Step? {
+        try requests.authenticate { output throws(ServerAuthenticationFault) in
+            try authentication?.received(body, into: &output)
+        }
     }
 
     /// Forgets a statement that the server turned out not to have.
