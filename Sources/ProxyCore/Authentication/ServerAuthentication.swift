@@ -73,6 +73,14 @@ package struct ServerAuthentication: Sendable {
         case authenticated
     }
 
+    /// What a message of the server brought about.
+    package enum Outcome: Equatable, Sendable {
+        /// The server's next message is needed.
+        case goesOn
+        /// The login succeeded; the keys that it taught are cheaper than the password.
+        case authenticated(learned: ScramKeys?)
+    }
+
     private enum Phase: Sendable {
         case start
         case answered

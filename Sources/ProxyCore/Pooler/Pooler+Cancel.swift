@@ -46,7 +46,7 @@ extension Pooler {
             counters.cancels.count(.answered)
             client.isCancelRequested = true
             // A statement that is prepared again may wait for a lock.
-            if let server = client.server, server.errand.mayWaitForLock {
+            if let server = client.server, server.internalQuery?.purpose.mayWaitForLock == true {
                 _ = deliverCancel(to: server)
             }
         case .running:
@@ -57,8 +57,7 @@ extension Pooler {
     }
 
     private func session(_ number: SessionNumber, with secret: [UInt8]) -> ClientSession? {
-        let slot = Int(number.slot)
-        guard slot < slots.count, case .client(let client) = slots[slot].occupant,
+        guard case .client(let client) = slots.occupant(ofSlot: number.slot),
             client.phase == .ready, Digests.areEqual(client.cancelSecret, secret)
         else { return nil }
         return client
@@ -82,7 +81,7 @@ extension Pooler {
         guard let key = server.backendKey, let node = topology[server.key.node],
             server.cancelsInFlight < 4
         else { return false }
-        server.cancelsInFlight += 1
+        server.cancelSent()
         effects.append(
             .deliverCancel(
                 server.id, host: node.host, port: node.port, packet: key.cancelRequest()))
@@ -91,7 +90,7 @@ extension Pooler {
 
     package func cancelDelivered(to id: ConnectionID, now: Instant) {
         guard case .server(let server) = occupant(id), server.cancelsInFlight > 0 else { return }
-        server.cancelsInFlight -= 1
+        server.cancelArrived()
         if server.client == nil { cleanUp(server, now: now) }
     }
 }

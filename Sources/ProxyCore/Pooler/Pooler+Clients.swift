@@ -38,14 +38,14 @@ extension Pooler {
         detach(client, server)
         if client.replication != nil { return close(server, .clientLeft) }
         if client.keepsServer || !effects.isDisjoint(with: StateInspection.unknowable) {
-            server.mustDiscard = true
+            server.session.becameUnknown()
         }
         if client.passing > 0 && !client.isDropping {
             // Half a message is with the server; the rest will not come.
             return close(server, .clientLeft)
         }
-        if server.errand == .none {
-            server.abandonment = ServerConnection.Abandonment(since: now, mayCancel: mayCancel)
+        if server.internalQuery == nil {
+            server.abandoned(since: now, mayCancel: mayCancel)
         }
         abandon(server, unitIsOpen: unitIsOpen, now: now)
     }
@@ -54,50 +54,32 @@ extension Pooler {
     /// cleaned.
     private func abandon(_ server: ServerConnection, unitIsOpen: Bool, now: Instant) {
         server.requests.clientLeft()
-        server.passingIsVisible = false
+        server.incoming.clientLeft()
         if server.requests.replies.isCopyingIn { failCopy(server, needsSync: false) }
         if unitIsOpen { sync(server, .skip) }
         if server.requests.replies.isEmpty { cleanUp(server, now: now) }
     }
 
-    // MARK: Answers for nobody
+    // MARK: Abandoned replies
 
-    // PostgreSQL notices that a client is gone when it next writes to it: then the statement ends
-    // and is rolled back. Until then it runs, and a write that says nothing runs to its end and
-    // commits. It is the same here: what sends more than a buffer of its answer is ended, what says
-    // nothing goes on, so that a statement sent by one who does not wait has the effect that it
-    // would have without martlet. But a server is one of few: where the outcome is known to be
-    // nothing, a read or a transaction that will be rolled back, the statement is cancelled after a
-    // moment in which most end by themselves. A cancelled server is used again, a closed one not.
-
-    private static let patience = Instant.Span.seconds(1)
-    private static let patienceAfterCancel = Instant.Span.seconds(5)
-
-    /// More of an answer came that nobody waits for.
+    /// More of an abandoned reply came.
     func dropped(_ count: Int, of server: ServerConnection, now: Instant) {
-        server.abandonment?.dropped += count
-        guard let abandonment = server.abandonment,
-            abandonment.dropped > policy.limits.pendingOutput, abandonment.cancelledAt == nil
-        else { return }
-        endAnswer(of: server, now: now)
+        perform(server.dropped(count, limit: policy.limits.pendingOutput), on: server, now: now)
     }
 
-    /// Time passed; an answer that nobody waits for is not there yet.
+    /// Time passed; an abandoned reply is not complete.
     func expire(_ server: ServerConnection, now: Instant) {
-        guard let abandonment = server.abandonment, abandonment.mayCancel else { return }
-        let patience =
-            abandonment.cancelledAt == nil ? Self.patience : Self.patienceAfterCancel
-        if now - (abandonment.cancelledAt ?? abandonment.since) >= patience {
-            endAnswer(of: server, now: now)
-        }
+        guard let verdict = server.abandonment?.verdict(now: now) else { return }
+        perform(verdict, on: server, now: now)
     }
 
-    private func endAnswer(of server: ServerConnection, now: Instant) {
-        if server.abandonment?.mayCancel == true, server.abandonment?.cancelledAt == nil,
-            deliverCancel(to: server) {
-            server.abandonment?.cancelledAt = now
-        } else {
-            close(server, .clientLeft)
+    private func perform(
+        _ verdict: Abandonment.Verdict, on server: ServerConnection, now: Instant
+    ) {
+        switch verdict {
+        case .wait: break
+        case .cancel where deliverCancel(to: server): server.abandonedStatementCancelled(at: now)
+        case .cancel, .close: close(server, .clientLeft)
         }
     }
 
@@ -110,8 +92,8 @@ extension Pooler {
     /// No new clients from now on; those at rest leave, the others at their transaction's end.
     package func drain(now: Instant) {
         isDraining = true
-        for slot in slots {
-            guard case .client(let client) = slot.occupant else { continue }
+        for occupant in slots.occupants {
+            guard case .client(let client) = occupant else { continue }
             if client.phase != .ready {
                 refuse(client, "57P03", "the database system is shutting down")
             } else if client.replication != nil {
@@ -144,7 +126,7 @@ extension Pooler {
             else { return }
             effects.append(.transfer(server.id, to: from))
         case .makeRoom(let scope):
-            _ = makeRoom(in: scope)
+            _ = makeRoom(in: scope, now: now)
         }
     }
 }

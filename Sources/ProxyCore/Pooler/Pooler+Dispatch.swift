@@ -146,8 +146,7 @@ extension Pooler {
         if client.unit.phase == .waiting {
             counters.waits.record(now - client.unit.waitingSince)
         }
-        server.phase = .leased
-        server.client = client
+        server.leased(to: client)
         client.server = server
         prepare(client, on: server, now: now)
     }
@@ -171,13 +170,12 @@ extension Pooler {
 
     /// Brings the server's session to where the client's is, then runs the unit.
     func prepare(_ client: ClientSession, on server: ServerConnection, now: Instant) {
-        server.isSettled = false
-        server.bound = nil
-        client.unit.useMark = server.useCount
+        server.incoming.settled()
+        server.statements.unitBegan()
         client.unit.runningSince = now
         countAsExecuting(client, true, now: now)
-        let replay = SettingsReplay.text(from: server.applied, to: client.settings)
-        if replay == nil { server.applied = client.settings }
+        let replay = SettingsReplay.text(from: server.session.settings, to: client.settings)
+        if replay == nil { server.session.applied(client.settings) }
         var text = replay
         if mustForgetSequences(client) {
             text = (replay.map { $0 + ";" } ?? "") + "DISCARD SEQUENCES"

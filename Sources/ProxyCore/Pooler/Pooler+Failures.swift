@@ -139,21 +139,20 @@ extension Pooler {
     func lost(_ server: ServerConnection, reason: String, now: Instant) {
         let client = server.client
         let pool = server.pool
-        server.phase = .closed
-        server.client = nil
+        server.closed()
+        server.lostClient()
         pool?.total -= 1
         pool?.removeIdle(server)
         ledger.release(server.key)
         effects.append(.doubt(server.key.node))
         if server.hasOpened {
             counters[node: server.key.node].ends.count(.lost)
-            let words = server.lastWords.map { "\($0.sqlState): \($0.message)" } ?? reason
+            let words = server.fatalError.map { "\($0.sqlState): \($0.message)" } ?? reason
             effects.append(.log(.serverFailed(server.key.node, reason: words)))
-            if server.lastWords == nil { closeFellows(of: server, now: now) }
+            if server.fatalError == nil { closeFellows(of: server, now: now) }
         } else {
-            openingFailed(server, reason, now: now)
+            openingFailed(server, pool, reason, now: now)
         }
-        server.pool = nil
         if let client { serverLost(client, server, reason: reason, now: now) }
     }
 
@@ -167,11 +166,13 @@ extension Pooler {
         }
     }
 
-    private func openingFailed(_ server: ServerConnection, _ reason: String, now: Instant) {
+    private func openingFailed(
+        _ server: ServerConnection, _ pool: ServerPool?, _ reason: String, now: Instant
+    ) {
         counters[node: server.key.node].connectErrors += 1
         loads.connectFailed(to: server.key.node, now: now)
         effects.append(.log(.serverFailed(server.key.node, reason: reason)))
-        guard let pool = server.pool else { return }
+        guard let pool else { return }
         pool.opening -= 1
         pool.openingFailed(now: now)
         rerouteWaiters(of: pool, now: now)
@@ -193,7 +194,7 @@ extension Pooler {
 
     /// A server refused the login: a FATAL error, or an exchange that went wrong.
     func loginFailed(at server: ServerConnection, _ error: ErrorResponse, now: Instant) {
-        server.lastWords = error
+        server.received(fatal: error)
         let node = server.key.node
         let mayBeBehind = mayBeBehind(node) && Self.newToReplicas.contains(error.sqlState)
         if error.sqlState == "28P01" && !mayBeBehind { forgetCredential(of: server.key.user) }
@@ -244,10 +245,10 @@ extension Pooler {
             return runAgain(client, avoiding: server.key.node, now: now)
         }
         guard client.phase == .ready else { return }
-        if client.keepsServer || Self.endsSession(server.lastWords) {
-            return endSession(client, server.lastWords)
+        if client.keepsServer || Self.endsSession(server.fatalError) {
+            return endSession(client, server.fatalError)
         }
-        if server.passing > 0 && server.passingIsVisible {
+        if server.incoming.isAmidForwarded {
             // Half a message is out: nothing can be said in its middle.
             return close(client)
         }
@@ -264,9 +265,9 @@ extension Pooler {
                 client.aborted = .told
                 fail(client, .transactionLost, now: now)
             }
-        case .inspecting: endSession(client, server.lastWords)
-        case .running where client.unit.awaitsInspection: endSession(client, server.lastWords)
-        case .running where server.isSettled:
+        case .inspecting: endSession(client, server.fatalError)
+        case .running where client.unit.awaitsInspection: endSession(client, server.fatalError)
+        case .running where server.incoming.isSettled:
             // It was answered; the rest of a message is all that was still to come.
             if client.status != .idle {
                 client.aborted = .untold
@@ -281,11 +282,11 @@ extension Pooler {
     private func runningLost(
         _ client: ClientSession, _ server: ServerConnection, now: Instant
     ) {
-        let isShutdown = Refusal.isShutdown(server.lastWords) && !client.unit.sawCompletion
+        let isShutdown = Refusal.isShutdown(server.fatalError) && !client.unit.sawCompletion
         let isRead = isRead(client, on: server)
         let begins = client.deferredBegin != nil && !client.unit.mayCommit
         let mayRun = client.unit.isRerunnable && client.unit.isHoldingBack
-            && client.unit.attempts < Self.mostAttempts && !server.isDistrusted
+            && client.unit.attempts < Self.mostAttempts && !server.brokeProtocol
         if mayRun && (isRead || begins || isShutdown && !client.unit.containsTransactionControl) {
             client.unit.attempts += 1
             counters.retries.count(isShutdown ? .serverShutdown : .replicaLost)
@@ -306,8 +307,8 @@ extension Pooler {
             return fail(
                 client,
                 ErrorResponse(
-                    .error, server.lastWords?.sqlState ?? "08006",
-                    server.lastWords?.message ?? "the server closed the connection unexpectedly"),
+                    .error, server.fatalError?.sqlState ?? "08006",
+                    server.fatalError?.message ?? "the server closed the connection unexpectedly"),
                 now: now)
         }
         counters.errors.count(.outcomeUnknown)

@@ -340,7 +340,7 @@ extension Pooler {
             settings: client.settings, reported: server.reported, madeAt: now)
         finishUnit(client, now: now)
         client.server = nil
-        server.client = nil
+        server.lostClient()
         greet(client, reported: server.reported, now: now)
         release(server, now: now)
     }

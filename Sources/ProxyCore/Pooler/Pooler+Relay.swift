@@ -9,13 +9,13 @@ internal import PostgresWire
 extension Pooler {
     func relay(_ bytes: RawSpan, from server: ServerConnection, now: Instant) -> Relay {
         if server.abandonment != nil { dropped(bytes.byteCount, of: server, now: now) }
-        guard server.phase != .closed else { return Relay(count: bytes.byteCount) }
-        if server.replication != nil, server.phase == .leased {
+        guard !server.isClosed else { return Relay(count: bytes.byteCount) }
+        if server.replication != nil, server.isLeased {
             return passReplication(bytes, from: server, now: now)
         }
-        if server.passing > 0 { return passBody(bytes, from: server) }
+        if server.incoming.remaining > 0 { return passBody(bytes, from: server) }
         var relay = Relay(count: 0)
-        if server.partial.count > 0 {
+        if server.incoming.partialCount > 0 {
             relay.count = complete(bytes, from: server, now: now)
             // What was kept to be read whole need not be any more, its client having left: it has
             // gone, and these bytes are the rest of it.
@@ -35,13 +35,14 @@ extension Pooler {
 
     /// More of a message whose header has been seen.
     private func passBody(_ bytes: RawSpan, from server: ServerConnection) -> Relay {
-        let count = min(server.passing, bytes.byteCount)
-        server.passing -= count
-        guard server.passingIsVisible, let client = server.client else {
+        let count = min(server.incoming.remaining, bytes.byteCount)
+        let isForwarded = server.incoming.isAmidForwarded
+        server.incoming.passed(count)
+        guard isForwarded, let client = server.client else {
             return Relay(count: count)
         }
         let part = bytes.extracting(0..<count)
-        if server.passing == 0 && server.requests.replies.first?.disposition == .fake {
+        if server.incoming.remaining == 0 && server.requests.replies.first?.disposition == .fake {
             // What is made here comes after it, so that it must be in the output first.
             send(part, to: client)
             resolveMade(server, client)
@@ -55,13 +56,13 @@ extension Pooler {
         _ bytes: RawSpan, from server: ServerConnection, now: Instant
     ) -> Int {
         var taken = 0
-        if server.partial.count < MessageHeader.size {
-            taken = min(MessageHeader.size - server.partial.count, bytes.byteCount)
-            server.partial.append(bytes.extracting(0..<taken))
+        if server.incoming.partialCount < MessageHeader.size {
+            taken = min(MessageHeader.size - server.incoming.partialCount, bytes.byteCount)
+            server.incoming.keep(bytes.extracting(0..<taken))
         }
         let header: MessageHeader?
         do {
-            header = try MessageHeader(in: server.partial.unread, at: 0)
+            header = try server.incoming.partialHeader()
         } catch {
             violation(server, "a message length below four", now: now)
             return bytes.byteCount
@@ -69,20 +70,19 @@ extension Pooler {
         guard let header else { return taken }
         if needsWhole(header.kind, server) {
             let missing = min(
-                header.totalCount - server.partial.count, bytes.byteCount - taken)
-            server.partial.append(bytes.extracting(taken..<taken + missing))
+                header.totalCount - server.incoming.partialCount, bytes.byteCount - taken)
+            server.incoming.keep(bytes.extracting(taken..<taken + missing))
             taken += missing
-            guard server.partial.count == header.totalCount else {
+            guard server.incoming.partialCount == header.totalCount else {
                 if header.bodyCount > BackendShape.wholeLimit {
                     violation(server, "a message of \(header.bodyCount) bytes", now: now)
                 }
                 return taken
             }
         }
-        var message = ByteQueue(pool: self.bytes)
-        swap(&message, &server.partial)
+        let message = server.incoming.takePartial(ByteQueue(pool: self.bytes))
         var offset = 0
-        while offset < message.count && server.phase != .closed {
+        while offset < message.count && !server.isClosed {
             let rest = message.unread.extracting(offset..<message.count)
             let part = scan(rest, from: server, now: now)
             if let client = server.client, part.destination == client.id {
@@ -135,8 +135,7 @@ extension Pooler {
                 } else if take(
                     header.kind, whole.extracting(MessageHeader.size..<whole.byteCount), server,
                     now: now) {
-                    server.passing = end - whole.byteCount
-                    server.passingIsVisible = false
+                    server.incoming.began(remaining: end - whole.byteCount, forwards: false)
                     if let client = server.client { resolveMade(server, client) }
                 }
                 return Relay(count: whole.byteCount)
@@ -148,8 +147,7 @@ extension Pooler {
             }
             offset = min(end, bytes.byteCount)
             if !isWhole {
-                server.passing = end - offset
-                server.passingIsVisible = true
+                server.incoming.began(remaining: end - offset, forwards: true)
             } else if server.requests.replies.first?.disposition == .fake {
                 let relay = finish(bytes, upTo: offset, server, copying: true)
                 if let client = server.client { resolveMade(server, client) }
@@ -189,7 +187,7 @@ extension Pooler {
         _ bytes: RawSpan, from offset: Int, _ server: ServerConnection
     ) -> Relay {
         if offset > 0 { return finish(bytes, upTo: offset, server) }
-        server.partial.append(bytes)
+        server.incoming.keep(bytes)
         return Relay(count: bytes.byteCount)
     }
 
@@ -197,7 +195,7 @@ extension Pooler {
     private func needsWhole(_ kind: UInt8, _ server: ServerConnection) -> Bool {
         BackendShape.isSpecial(kind)
             || (server.client?.unit.isHoldingBack == true && !BackendShape.isDecisive(kind))
-            || server.errand != .none
+            || server.internalQuery != nil
             || kind == BackendKind.commandComplete && server.client.map(mayDeallocate) == true
             || kind == BackendKind.rowDescription && server.requests.replies.first?.reportsColumns == true
             || kind == BackendKind.dataRow && server.requests.replies.first?.reportsLiteralSettings == true

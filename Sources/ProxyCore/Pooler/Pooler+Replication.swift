@@ -16,7 +16,7 @@ extension Pooler {
         }
         // No database has an empty name.
         let key = PoolKey(node: primary, database: "", user: client.user)
-        switch place(for: key, client.policy.pool) {
+        switch place(for: key, client.policy.pool, now: now) {
         case .granted: break
         case .poolFull:
             return fail(
@@ -29,21 +29,21 @@ extension Pooler {
             effects.append(.broadcast(.makeRoom(scope)))
             return hold(client, .nodeFull, now: now)
         }
-        let server = ServerConnection(id: takeSlot(), key: key, bytes: bytes, now: now)
-        slots[Int(server.id.slot)].occupant = .server(server)
+        let server = ServerConnection(id: slots.take(), key: key, bytes: bytes, now: now)
+        slots.place(.server(server), at: server.id)
         server.replication = client.replication?.startup
-        server.client = client
+        server.reserved(for: client)
         client.server = server
         client.unit.node = primary
         client.unit.phase = .preparing
         effects.append(.connect(server.id, host: node.host, port: node.port))
     }
 
-    private func place(for key: PoolKey, _ pool: PoolPolicy) -> SlotVerdict {
+    private func place(for key: PoolKey, _ pool: PoolPolicy, now: Instant) -> SlotVerdict {
         let limits = ServerLimits(
             pool: pool.size, node: policy.pools.serversPerNode, user: pool.serversPerUser)
         let verdict = ledger.acquire(key, limits)
-        guard case .full(let scope) = verdict, makeRoom(in: scope) else { return verdict }
+        guard case .full(let scope) = verdict, makeRoom(in: scope, now: now) else { return verdict }
         return ledger.acquire(key, limits)
     }
 
@@ -59,13 +59,13 @@ extension Pooler {
         if server.isInRecovery == true {
             // It was the primary when it was chosen, as far as anybody knew.
             effects.append(.doubt(server.key.node))
-            server.client = nil
+            server.lostClient()
             close(server, .topology)
             return replicationLost(client, server, now: now)
         }
         // One that does not report it is what the cluster says of it.
-        server.isInRecovery = false
-        server.hasOpened = true
+        server.told(isInRecovery: false)
+        server.opened()
         client.pins = [.replication]
         counters.pinsBegun.count(.replication)
         finishUnit(client, now: now)

@@ -29,8 +29,8 @@ extension Pooler {
         case BackendKind.commandComplete, BackendKind.emptyQueryResponse:
             completed(body, reply, server)
         case BackendKind.copyInResponse: copyInStarted(server)
-        case BackendKind.dataRow where server.errand != .none:
-            keepRow(body, server)
+        case BackendKind.dataRow where server.internalQuery != nil:
+            server.internalQueryReceived(row: body)
         case BackendKind.dataRow where reply.reportsLiteralSettings:
             learnConstants(body, from: reply, server)
         default: break
@@ -51,15 +51,6 @@ extension Pooler {
         if mayDeallocate(client) { deallocate(tag, client, server) }
     }
 
-    /// A row for martlet itself; so many of them cannot be meant.
-    private func keepRow(_ body: RawSpan, _ server: ServerConnection) {
-        guard server.errandRows.count < 1_000, let row = try? DataRow.parse(body: body) else {
-            server.errandError = ErrorResponse(.error, "XX000", "unexpected rows")
-            return
-        }
-        server.errandRows.append(row)
-    }
-
     /// Whether a command tag may say that protocol-level statements are gone.
     func mayDeallocate(_ client: ClientSession) -> Bool {
         !client.pendingEffects.isDisjoint(with: .mayDeallocate)
@@ -76,7 +67,7 @@ extension Pooler {
         guard text == "DEALLOCATE ALL" || text == "DISCARD ALL" else { return }
         let (names, statements) = server.requests.replies.definitions
         client.statements.removeAll(but: names.union([unnamed]))
-        server.prepared = server.prepared.filter { statements.contains($0.key) }
+        server.statements.keepOnly { statements.contains($0) }
     }
 
     private func copyInStarted(_ server: ServerConnection) {
@@ -180,8 +171,8 @@ extension Pooler {
                 passAside(kind, message, server)
             case BackendKind.authentication: try authenticate(server, body, now: now)
             case BackendKind.backendKeyData:
-                guard server.phase == .starting else { throw WireError.invalid }
-                server.backendKey = try BackendKeyData(body: body)
+                guard server.isStarting else { throw WireError.invalid }
+                server.told(try BackendKeyData(body: body))
             default:
                 // NegotiateProtocolVersion cannot come: martlet asks for 3.0.
                 throw WireError.invalid
@@ -193,7 +184,7 @@ extension Pooler {
 
     /// Notices and notifications: they may come at any time and belong to whoever is attached.
     private func passAside(_ kind: UInt8, _ message: RawSpan, _ server: ServerConnection) {
-        guard let client = server.client, client.phase == .ready, server.errand == .none else {
+        guard let client = server.client, client.phase == .ready, server.internalQuery == nil else {
             return
         }
         // Notices of martlet's own messages are nobody's business, but those of the deferred BEGIN.
@@ -208,16 +199,16 @@ extension Pooler {
         _ name: String, _ value: String, _ message: RawSpan, _ server: ServerConnection
     ) {
         let key = name.lowercased()
-        server.reported = parameterSets.one(for: server.reported.with(key, value))
+        server.reported(parameterSets.one(for: server.reported.with(key, value)))
         if key == ReportedName.hotStandby {
-            server.isInRecovery = value == "on"
+            server.told(isInRecovery: value == "on")
             return
         }
-        guard let client = server.client, client.phase == .ready, server.phase == .leased else {
+        guard let client = server.client, client.phase == .ready, server.isLeased else {
             return
         }
         // While settings are replayed the client is told once, of the outcome (`start`).
-        if server.errand == .settings || server.errand == .statements { return }
+        if server.internalQuery?.purpose.delaysReports == true { return }
         if client.reported[key] != value {
             if client.unit.isHoldingBack {
                 client.holdback.append(message)
@@ -231,16 +222,16 @@ extension Pooler {
     // MARK: ReadyForQuery
 
     private func ready(_ status: TransactionStatus, _ server: ServerConnection, now: Instant) {
-        if server.phase == .starting {
+        if server.isStarting {
             server.requests.loggedIn(status)
             return becameReady(server, now: now)
         }
         guard let reply = server.requests.ready(status) else {
             return violation(server, "a ReadyForQuery that nobody asked for", now: now)
         }
-        guard let client = server.client, server.errand == .none else {
-            server.statementStepsDone += 1
-            server.isSettled = server.requests.replies.isEmpty
+        guard let client = server.client, server.internalQuery == nil else {
+            server.internalQueryReady()
+            server.incoming.ready(owesNothing: server.requests.replies.isEmpty)
             return
         }
         if reply.disposition == .forward {
@@ -253,7 +244,7 @@ extension Pooler {
         } else if client.unit.endsInFlush {
             decided(client)
         }
-        server.isSettled = server.requests.replies.isEmpty
+        server.incoming.ready(owesNothing: server.requests.replies.isEmpty)
     }
 
     func sendReady(_ client: ClientSession, _ status: TransactionStatus) {
@@ -268,24 +259,20 @@ extension Pooler {
     private func failed(
         _ error: ErrorResponse, _ message: RawSpan, _ server: ServerConnection, now: Instant
     ) {
-        if server.phase == .authenticating || server.phase == .starting {
+        if server.isLoggingIn {
             return loginFailed(at: server, error, now: now)
         }
         if error.endsConnection {
             // What it means for the client is decided when the connection is gone.
-            server.lastWords = error
+            server.received(fatal: error)
             return
         }
         guard let first = server.requests.replies.first else {
             return violation(server, "an error that nobody asked for", now: now)
         }
-        if server.errand != .none {
+        if server.internalQuery != nil {
             failed(server)
-            server.errandError = error
-            if server.errand == .statements {
-                server.statementErrors.append((server.statementStepsDone, error))
-            }
-            return
+            return server.internalQueryFailed(error)
         }
         guard let client = server.client else {
             return failed(server)
@@ -298,7 +285,7 @@ extension Pooler {
         }
         if error.sqlState == "26000" && error.message.contains("\"martlet_") {
             // What it has is not what it should have: it is cleaned before it is used again.
-            server.mustDiscard = true
+            server.session.becameUnknown()
         }
         client.deferredTransactionFailed()
         var count = 0

@@ -20,7 +20,7 @@ extension Pooler {
         var asked: Set<Int> = []
         var isAnother = false
         for use in client.unit.uses where use.columns != .unknown {
-            let found = server.prepared[use.text.index]?.columns ?? .unknown
+            let found = server.statements.columns(of: use.text.index)
             if found != .unknown {
                 isAnother = isAnother || found != use.columns
             } else if asked.insert(use.text.index).inserted {
@@ -30,8 +30,7 @@ extension Pooler {
         }
         if !asked.isEmpty {
             client.unit.phase = .preparing
-            server.errand = .results
-            server.errandError = nil
+            server.began(.columns)
             return sync(server, .skip)
         }
         if isAnother && client.unit.runsOnReplica && client.unit.isRerunnable {
@@ -51,9 +50,9 @@ extension Pooler {
     }
 
     /// The server has described what it was asked for.
-    func resultsKnown(_ server: ServerConnection, now: Instant) {
+    func columnsDescribed(_ server: ServerConnection, _ query: InternalQuery, now: Instant) {
         guard let client = server.client else { return cleanUp(server, now: now) }
-        guard let error = server.errandError else {
+        guard let error = query.error else {
             return compareResults(client, on: server, now: now)
         }
         if server.status == .failed {
@@ -92,8 +91,8 @@ extension Pooler {
     /// A statement, or the portal that was made of it, is described.
     func learn(_ columns: ResultColumns, from reply: OwedReply, _ server: ServerConnection) {
         guard reply.reportsColumns else { return }
-        server.prepared[reply.statement]?.columns = columns
-        guard let client = server.client, server.errand == .none,
+        server.statements.described(reply.statement, columns)
+        guard let client = server.client, server.internalQuery == nil,
             let entry = client.statements.entry(of: reply.statement, hash: reply.nameHash)
         else { return }
         if reply.disposition == .forward {

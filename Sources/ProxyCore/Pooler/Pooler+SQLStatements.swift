@@ -17,25 +17,22 @@ extension Pooler {
     /// Begins to give a server the session's statements; false where it has them, and no others.
     func prepareStatements(_ client: ClientSession, on server: ServerConnection) -> Bool {
         let wanted = client.sqlStatements
-        guard server.sqlStatements !== wanted, !client.unit.isLogin, server.status == .idle else {
+        guard server.session.statements !== wanted, !client.unit.isLogin, server.status == .idle else {
             return false
         }
-        server.statementSteps.removeAll()
-        server.statementErrors.removeAll()
-        server.statementStepsDone = 0
-        let others = server.sqlStatements.entries.filter { !wanted.holds($0) }
+        let others = server.session.statements.entries.filter { !wanted.holds($0) }
         if !others.isEmpty {
             let texts = others.map { "DEALLOCATE \($0.quotedName)" }
-            step(server, texts.joined(separator: ";"), nil)
+            server.run(.sqlStatements, texts.joined(separator: ";"))
         }
         var settings = client.settings
-        for statement in wanted.entries where !server.sqlStatements.holds(statement) {
+        for statement in wanted.entries where !server.session.statements.holds(statement) {
             change(&settings, to: statement.settings, server)
-            step(server, statement.text, statement)
+            server.run(.sqlStatements, statement.text, preparing: statement)
         }
         change(&settings, to: client.settings, server)
-        guard !server.statementSteps.isEmpty else {
-            server.sqlStatements = wanted
+        guard server.internalQuery != nil else {
+            server.session.prepared(wanted)
             return false
         }
         client.unit.phase = .preparing
@@ -46,35 +43,32 @@ extension Pooler {
     private func change(
         _ settings: inout ParameterSet, to wanted: ParameterSet, _ server: ServerConnection
     ) {
-        if let replay = SettingsReplay.text(from: settings, to: wanted) { step(server, replay, nil) }
+        if let replay = SettingsReplay.text(from: settings, to: wanted) {
+            server.run(.sqlStatements, replay)
+        }
         settings = wanted
-    }
-
-    private func step(_ server: ServerConnection, _ text: String, _ statement: SQLStatement?) {
-        server.run(.statements, text)
-        server.statementSteps.append(statement)
     }
 
     /// The server has answered all of it.
     ///
     /// A statement that cannot be made any more, because a table of it is gone or is not there yet on
     /// a replica, is an error of who executes it and of nobody else.
-    func statementsPrepared(_ server: ServerConnection, now: Instant) {
-        let errors = server.statementErrors
-        let wasOwn = errors.first { server.statementSteps[$0.step] == nil }
+    func statementsPrepared(_ server: ServerConnection, _ query: InternalQuery, now: Instant) {
+        let errors = query.failures
+        let wasOwn = errors.first { $0.statement == nil }
         guard let client = server.client, wasOwn == nil else {
-            server.mustDiscard = true
+            server.session.becameUnknown()
             if let client = server.client, let wasOwn {
                 detach(client, server)
                 fail(client, wasOwn.error, now: now)
             }
             return cleanUp(server, now: now)
         }
-        let failed = errors.compactMap { server.statementSteps[$0.step] }
+        let failed = errors.compactMap(\.statement)
         let made = client.sqlStatements.entries.filter { one in !failed.contains { $0 === one } }
-        server.sqlStatements = client.sqlStatements.with(made)
+        server.session.prepared(client.sqlStatements.with(made))
         guard let executed = client.unit.executedName,
-            let error = errors.first(where: { server.statementSteps[$0.step]?.name == executed })
+            let error = errors.first(where: { $0.statement?.name == executed })
         else { return compareResults(client, on: server, now: now) }
         if client.unit.runsOnReplica {
             // The primary may have what the statement needs, as for any other.
@@ -121,7 +115,7 @@ extension Pooler {
     func adopt(
         statements found: [String: String], _ client: ClientSession, _ server: ServerConnection
     ) -> Bool {
-        let before = server.sqlStatements
+        let before = server.session.statements
         var entries = client.sqlStatements.entries + client.prepared
         client.prepared = []
         entries = entries.enumerated().filter { index, one in
@@ -133,7 +127,7 @@ extension Pooler {
         }.map(\.element)
         let statements = client.sqlStatements.with(entries)
         client.sqlStatements = statements
-        server.sqlStatements = statements.with(entries.filter { found[$0.name] != nil })
+        server.session.prepared(statements.with(entries.filter { found[$0.name] != nil }))
         if found.isEmpty {
             client.sqlVersion = 0
         } else {

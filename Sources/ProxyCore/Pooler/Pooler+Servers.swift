@@ -36,7 +36,7 @@ extension Pooler {
             case .granted: open(pool, node, now: now)
             case .poolFull: return
             case .full(let scope):
-                if !makeRoom(in: scope) {
+                if !makeRoom(in: scope, now: now) {
                     effects.append(.broadcast(.makeRoom(scope)))
                     return
                 }
@@ -58,21 +58,22 @@ extension Pooler {
     }
 
     private func open(_ pool: ServerPool, _ node: Topology.Node, now: Instant) {
-        let id = takeSlot()
+        let id = slots.take()
         let server = ServerConnection(id: id, key: pool.key, bytes: bytes, now: now)
-        server.pool = pool
-        slots[Int(id.slot)].occupant = .server(server)
+        server.joined(pool)
+        slots.place(.server(server), at: id)
         pool.opening += 1
         pool.total += 1
         effects.append(.connect(id, host: node.host, port: node.port))
     }
 
     /// Closes an idle server of a pool that nobody waits for.
-    func makeRoom(in scope: ServerScope) -> Bool {
+    func makeRoom(in scope: ServerScope, now: Instant) -> Bool {
         var oldest: ServerConnection?
         for pool in pools.values where scope.contains(pool.key) && pool.waitingCount == 0 {
             guard let server = pool.idleServers.first else { continue }
-            if oldest.map({ server.idleSince < $0.idleSince }) ?? true { oldest = server }
+            if let oldest, (oldest.idleSince ?? now) <= (server.idleSince ?? now) { continue }
+            oldest = server
         }
         guard let oldest else { return false }
         close(oldest, .makeRoom)
@@ -82,11 +83,11 @@ extension Pooler {
     // MARK: Login
 
     func login(at server: ServerConnection, _ encryption: Encryption?) {
-        server.phase = .authenticating
-        server.authentication = ServerAuthentication(
-            user: server.key.user, credential: credentials[server.key.user] ?? .none,
-            nonce: secrets.next(18), channelBinding: encryption?.channelBinding,
-            isEncrypted: encryption != nil)
+        server.connected(
+            ServerAuthentication(
+                user: server.key.user, credential: credentials[server.key.user] ?? .none,
+                nonce: secrets.next(18), channelBinding: encryption?.channelBinding,
+                isEncrypted: encryption != nil))
         guard let message = Self.startup(for: server) else {
             return close(server, .protocolViolation)
         }
@@ -106,16 +107,12 @@ extension Pooler {
     func authenticate(
         _ server: ServerConnection, _ body: RawSpan, now: Instant
     ) throws(WireError) {
-        guard server.phase == .authenticating else { throw .invalid }
+        guard case .authenticating = server.phase else { throw .invalid }
         do {
-            let step = try server.authenticationReceived(body)
+            let outcome = try server.authenticationReceived(body)
             markDirty(server)
-            if step == .authenticated {
-                if let keys = server.authentication?.learned {
-                    credentials[server.key.user] = .keys(keys)
-                }
-                server.authentication = nil
-                server.phase = .starting
+            if case .authenticated(let keys?) = outcome {
+                credentials[server.key.user] = .keys(keys)
             }
         } catch {
             if error.needsNewSecret && !mayBeBehind(server.key.node) {
@@ -135,8 +132,7 @@ extension Pooler {
 
     /// The first ReadyForQuery.
     func becameReady(_ server: ServerConnection, now: Instant) {
-        server.phase = .leased
-        server.idleSince = now
+        server.loggedIn()
         counters[node: server.key.node].connects += 1
         effects.append(
             .log(
@@ -153,10 +149,10 @@ extension Pooler {
         }
     }
 
-    func recoveryChecked(_ server: ServerConnection, now: Instant) {
-        switch server.errandRows.first?.first {
-        case "t": server.isInRecovery = true
-        case "f": server.isInRecovery = false
+    func recoveryChecked(_ server: ServerConnection, _ query: InternalQuery, now: Instant) {
+        switch query.rows.first?.first {
+        case "t": server.told(isInRecovery: true)
+        case "f": server.told(isInRecovery: false)
         default: return close(server, .protocolViolation)
         }
         opened(server, now: now)
@@ -167,7 +163,7 @@ extension Pooler {
             pool.opening -= 1
             pool.openingSucceeded()
         }
-        server.hasOpened = true
+        server.opened()
         if topology.primary == server.key.node && server.isInRecovery == true {
             effects.append(.doubt(server.key.node))
         }
@@ -178,7 +174,7 @@ extension Pooler {
 
     /// A server at rest serves the next client, here or on the shard whose client waits longer.
     func release(_ server: ServerConnection, isNew: Bool = false, now: Instant) {
-        guard server.phase == .leased, server.client == nil, server.isAtRest else { return }
+        guard server.isLeased, server.client == nil, server.isAtRest else { return }
         guard let pool = server.pool else { return close(server, .topology) }
         let isTooOld = isTooOld(server, now: now) || isDraining && clientCount == 0
         if isTooOld || loads.mayBeBroken(server.key.node, since: server.openedAt) {
@@ -189,7 +185,7 @@ extension Pooler {
         if let other = ledger.longerWaiting(
             server.key, than: oldest?.unit.waitingSince, shard: shard) {
             effects.append(.transfer(server.id, to: other))
-            server.phase = .idle
+            server.becameIdle(now: now)
             return
         }
         if let client = pool.dequeue(where: { isUsable(server, for: $0) }) {
@@ -198,8 +194,7 @@ extension Pooler {
         }
         if pool.waitingCount > 0 { return replace(server, isNew: isNew, now: now) }
         if topology.isDraining(server.key.node) { return close(server, .topology) }
-        server.phase = .idle
-        server.idleSince = now
+        server.becameIdle(now: now)
         pool.addIdle(server)
     }
 
@@ -232,29 +227,23 @@ extension Pooler {
     }
 
     package func handOver(_ id: ConnectionID) -> HandedServer? {
-        guard case .server(let server) = occupant(id), server.phase == .idle, server.isAtRest else {
+        guard case .server(let server) = occupant(id), server.idleSince != nil, server.isAtRest else {
             return nil
         }
         server.pool?.removeIdle(server)
         server.pool?.total -= 1
-        server.pool = nil
-        freeSlot(id)
+        server.leftPool()
+        slots.release(id)
         return HandedServer(server)
     }
 
     package func adopt(_ handed: HandedServer, now: Instant) -> ConnectionID {
         let server = handed.server
-        let id = takeSlot()
-        server.id = id
-        server.phase = .leased
-        // Its buffers belong to the pool of the shard that it came from.
-        server.partial = ByteQueue(pool: bytes)
-        server.requests.moved(to: bytes)
-        // It may have been named dirty there in the wake-up that gave it away; not here.
-        server.isDirty = false
-        slots[Int(id.slot)].occupant = .server(server)
+        let id = slots.take()
+        server.moved(to: id, bytes: bytes)
+        slots.place(.server(server), at: id)
         let pool = pool(server.key)
-        server.pool = pool
+        server.joined(pool)
         pool.total += 1
         release(server, now: now)
         return id
@@ -263,33 +252,31 @@ extension Pooler {
     // MARK: Ending
 
     func close(_ server: ServerConnection, _ cause: ServerEnd) {
-        guard server.phase != .closed else { return }
+        guard !server.isClosed else { return }
         if server.hasOpened {
             counters[node: server.key.node].ends.count(cause)
         } else if let pool = server.pool {
             pool.opening -= 1
         }
-        if server.phase == .idle { server.pool?.removeIdle(server) }
-        if server.phase == .leased && server.status == .idle && server.requests.replies.isEmpty
+        if server.idleSince != nil { server.pool?.removeIdle(server) }
+        if server.isLeased && server.status == .idle && server.requests.replies.isEmpty
             && server.replication == nil {
             server.requests.terminate()
             markDirty(server)
         }
-        server.phase = .closed
         server.pool?.total -= 1
-        server.pool = nil
+        server.closed()
         ledger.release(server.key)
         effects.append(.close(server.id))
     }
 
     /// A server that breaks the protocol is closed and never used again.
     func violation(_ server: ServerConnection, _ what: String, now: Instant) {
-        guard server.phase != .closed else { return }
+        guard !server.isClosed else { return }
         effects.append(.log(.serverProtocolViolation(server.key.node, reason: what)))
-        server.lastWords = nil
-        server.isDistrusted = true
+        server.violatedProtocol()
         let client = server.client
-        server.client = nil
+        server.lostClient()
         close(server, .protocolViolation)
         if let client { serverLost(client, server, reason: what, now: now) }
     }

@@ -8,13 +8,14 @@ extension Pooler {
     /// Acts on a server that owes nothing more. Only at the end of what was read: a server that
     /// says more than it was asked must not say it to its next client.
     func settle(_ server: ServerConnection, isLast: Bool, now: Instant) {
-        guard server.isSettled, server.phase == .leased, isLast, server.partial.isEmpty else {
+        guard server.incoming.isSettled, server.isLeased, isLast,
+            server.incoming.partialCount == 0 else {
             return
         }
         // A COPY may fail with half a message of its data at the server: the rest comes first.
         if let client = server.client, client.passing > 0, !client.isDropping { return }
-        server.isSettled = false
-        if server.errand != .none { return errandEnded(server, now: now) }
+        server.incoming.settled()
+        if let query = server.endInternalQuery() { return ended(query, on: server, now: now) }
         guard let client = server.client else { return cleanUp(server, now: now) }
         unitEnded(client, on: server, now: now)
     }
@@ -83,7 +84,7 @@ extension Pooler {
 
     func detach(_ client: ClientSession, _ server: ServerConnection) {
         client.server = nil
-        server.client = nil
+        server.lostClient()
         if client.isPausingServer {
             client.isPausingServer = false
             effects.append(.resumeReading(server.id))
@@ -118,16 +119,15 @@ extension Pooler {
     }
 
     private func inspected(
-        _ client: ClientSession, on server: ServerConnection, now: Instant
+        _ client: ClientSession, on server: ServerConnection, _ query: InternalQuery, now: Instant
     ) {
-        if server.errandError == nil,
-            let findings = StateInspection.findings(rows: server.errandRows) {
+        if query.error == nil, let findings = StateInspection.findings(rows: query.rows) {
             adopt(findings, client, server, now: now)
         } else {
             // Not known is not "nothing": the session stays where its state is.
             pin(client, [.opaque])
         }
-        if let replay = SettingsReplay.text(from: server.applied, to: client.settings) {
+        if let replay = SettingsReplay.text(from: server.session.settings, to: client.settings) {
             // What was reset goes back to what the startup packet said before the prompt, because
             // what the client is told of it says how it will write (client_encoding).
             server.run(.settings, replay)
@@ -147,7 +147,7 @@ extension Pooler {
         now: Instant
     ) {
         let found = parameterSets.one(for: ParameterSet(findings.settings))
-        server.applied = found
+        server.session.applied(found)
         var wanted = findings.settings
         adoptOwn(from: &wanted, client, now: now)
         for entry in client.startup.entries where isReset(entry.name, to: wanted, client) {
@@ -155,7 +155,7 @@ extension Pooler {
         }
         let settings = parameterSets.one(for: ParameterSet(wanted))
         client.settings = settings.isSame(as: found) ? found : settings
-        if client.settings.isSame(as: found) { server.applied = client.settings }
+        if client.settings.isSame(as: found) { server.session.applied(client.settings) }
         var pins = findings.pins
         if let found = findings.statements, !adopt(statements: found, client, server) {
             pins.insert(.preparedStatement)
@@ -164,15 +164,15 @@ extension Pooler {
         guard let prepared = findings.prepared else { return }
         // A stand-in that was not deallocated (`Pooler+Translate`).
         if prepared.contains(where: { !$0.isEmpty && !$0.hasPrefix("martlet_") }) {
-            server.mustDiscard = true
+            server.session.becameUnknown()
         }
-        let before = server.prepared.count
-        server.prepared = server.prepared.filter { entry in
-            let name = PreparedText.canonicalName(of: entry.key)
+        let hadStatements = !server.statements.isEmpty
+        server.statements.keepOnly { index in
+            let name = PreparedText.canonicalName(of: index)
             return prepared.contains(String(decoding: name, as: UTF8.self))
         }
         // Something deallocated all that there was: the client's own statements are meant too.
-        if before > 0 && server.prepared.isEmpty { client.statements.removeAll(but: [unnamed]) }
+        if hadStatements && server.statements.isEmpty { client.statements.removeAll(but: [unnamed]) }
     }
 
     /// Whether a setting of the startup packet has been reset, so that its value comes back (manual:
@@ -194,49 +194,44 @@ extension Pooler {
         if !pins.contains(.temporary) { client.temporaryVersion = 0 }
     }
 
-    // MARK: Errands
+    // MARK: Queries of martlet's own
 
-    private func errandEnded(_ server: ServerConnection, now: Instant) {
-        let errand = server.errand
-        server.errand = .none
-        switch errand {
-        case .none: break
-        case .recoveryCheck: recoveryChecked(server, now: now)
-        case .settings: settingsReplayed(server, now: now)
-        case .statements: statementsPrepared(server, now: now)
-        case .results: resultsKnown(server, now: now)
+    private func ended(_ query: InternalQuery, on server: ServerConnection, now: Instant) {
+        switch query.purpose {
+        case .recoveryCheck: recoveryChecked(server, query, now: now)
+        case .settings: settingsReplayed(server, query, now: now)
+        case .sqlStatements: statementsPrepared(server, query, now: now)
+        case .columns: columnsDescribed(server, query, now: now)
         case .inspection:
             if let client = server.client {
-                inspected(client, on: server, now: now)
+                inspected(client, on: server, query, now: now)
             } else {
                 cleanUp(server, now: now)
             }
         case .rollback, .discard:
-            guard server.errandError == nil else { return close(server, .lost) }
-            if errand == .discard {
-                server.applied = .empty
-                server.prepared.removeAll()
-                server.sqlStatements = .empty
-                server.mustDiscard = false
+            guard query.error == nil else { return close(server, .lost) }
+            if query.purpose == .discard {
+                server.statements.removeAll()
+                server.session.discarded()
             }
             cleanUp(server, now: now)
         }
-        server.errandRows.removeAll()
-        server.errandError = nil
     }
 
-    private func settingsReplayed(_ server: ServerConnection, now: Instant) {
+    private func settingsReplayed(
+        _ server: ServerConnection, _ query: InternalQuery, now: Instant
+    ) {
         guard let client = server.client else {
-            server.mustDiscard = true
+            server.session.becameUnknown()
             return cleanUp(server, now: now)
         }
-        if server.errandError == nil { server.applied = client.settings }
+        if query.error == nil { server.session.applied(client.settings) }
         if client.unit.phase == .inspecting {
             // Where the replay failed, the next one tells the client why.
             reportDifferences(to: client, from: server)
             return answered(client, on: server, now: now)
         }
-        guard let error = server.errandError else {
+        guard let error = query.error else {
             return settingsApplied(client, on: server, now: now)
         }
         // Nothing of the unit was sent. What the server has now is what it had, because the
@@ -252,18 +247,18 @@ extension Pooler {
 
     /// A server that no client holds any more is brought to a state that any client can have.
     func cleanUp(_ server: ServerConnection, now: Instant) {
-        guard server.phase == .leased, server.requests.replies.isEmpty,
+        guard server.isLeased, server.requests.replies.isEmpty,
             server.cancelsInFlight == 0
         else { return }
-        server.abandonment = nil
-        if server.lastWords != nil {
+        server.abandonmentEnded()
+        if server.fatalError != nil {
             close(server, .lost)
         } else if server.requests.replies.isSkipping {
             sync(server, .skip)
         } else if server.status != .idle {
             server.run(.rollback, "ROLLBACK")
             sent(to: server)
-        } else if server.mustDiscard {
+        } else if server.session.mustDiscard {
             server.run(.discard, "DISCARD ALL")
             sent(to: server)
         } else {

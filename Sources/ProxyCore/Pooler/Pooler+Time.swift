@@ -22,8 +22,8 @@ extension Pooler {
         lastHousekeeping = now
         expireHeld(now: now)
         for pool in Array(pools.values) { tend(pool, now: now) }
-        for slot in slots {
-            switch slot.occupant {
+        for occupant in slots.occupants {
+            switch occupant {
             case .vacant: break
             case .client(let client): expire(client, now: now)
             case .server(let server):
@@ -35,10 +35,7 @@ extension Pooler {
 
     /// A server that takes a connection and then says nothing, in TLS or after it, is not there.
     private func expireOpening(of server: ServerConnection, now: Instant) {
-        switch server.phase {
-        case .connecting, .authenticating, .starting: break
-        case .idle, .leased, .closed: return
-        }
+        guard server.isLoggingIn else { return }
         guard now - server.openedAt >= policy.pools.connectTimeout else { return }
         lost(server, reason: "it did not log us in within pools.connect_timeout", now: now)
         effects.append(.close(server.id))
@@ -88,7 +85,7 @@ extension Pooler {
         let idleTimeout = policy.pools.serverIdleTimeout
         for server in pool.idleServers {
             let isTooOld = isTooOld(server, now: now)
-            let isUnused = idleTimeout > .zero && now - server.idleSince >= idleTimeout
+            let isUnused = idleTimeout > .zero && now - (server.idleSince ?? now) >= idleTimeout
             guard isTooOld || isUnused else { continue }
             close(server, isTooOld ? .lifetime : .idleTimeout)
         }
@@ -149,7 +146,7 @@ extension Pooler {
             guard isTransactionOver == true, client.passing == 0 else { return }
             counters.errors.count(.transactionTimeout)
             refuse(client, "25P04", "terminating connection due to transaction timeout")
-        case .preparing where client.server?.errand.mayWaitForLock == true:
+        case .preparing where client.server?.internalQuery?.purpose.mayWaitForLock == true:
             if Self.isOver(limits.queryTimeout, since: client.unit.runningSince, now) {
                 cancelWork(of: client, .query, now: now)
             }
@@ -207,12 +204,12 @@ extension Pooler {
     /// Connections to a primary that is none any more are closed: nothing is written there again.
     private func fence(now: Instant) {
         guard let primary = topology.primary else { return }
-        for slot in slots {
-            guard case .server(let server) = slot.occupant, server.phase != .closed,
+        for occupant in slots.occupants {
+            guard case .server(let server) = occupant, !server.isClosed,
                 server.hasOpened, server.key.node != primary, server.isInRecovery == false
             else { continue }
             let client = server.client
-            server.client = nil
+            server.lostClient()
             close(server, .topology)
             if let client {
                 serverLost(client, server, reason: "it is not the primary any more", now: now)
@@ -228,8 +225,8 @@ extension Pooler {
         for pool in pools.values {
             pool.policy = policy.session(database: pool.key.database, user: pool.key.user).pool
         }
-        for slot in slots {
-            guard case .client(let client) = slot.occupant, client.phase == .ready else { continue }
+        for occupant in slots.occupants {
+            guard case .client(let client) = occupant, client.phase == .ready else { continue }
             applyPolicy(to: client, keeping: client.policy.pool.mode)
         }
     }

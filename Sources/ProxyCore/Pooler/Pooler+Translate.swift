@@ -121,7 +121,7 @@ extension Pooler {
         let name = client.unread.extracting(body).copy(message.name)
         let hash = hashing(name)
         let error = definitionError(name, hash: hash, client)
-        if error != nil || server.prepared[text.index] != nil, isRefused(text, by: server) {
+        if error != nil || server.statements.contains(text.index), isRefused(text, by: server) {
             return provoke(.abortedTransaction, client, server)
         }
         if let error { return provoke(error, client, server) }
@@ -183,14 +183,9 @@ extension Pooler {
 
     /// The columns of a statement that the server has, nil where it has not; marks it as used.
     private func use(_ text: PreparedText, on server: ServerConnection) -> ResultColumns? {
-        server.useCount += 1
-        guard let place = server.prepared.index(forKey: text.index) else {
-            counters.prepared.count(.miss)
-            return nil
-        }
-        server.prepared.values[place].use = server.useCount
-        counters.prepared.count(.hit)
-        return server.prepared.values[place].columns
+        let columns = server.statements.use(text.index)
+        counters.prepared.count(columns == nil ? .miss : .hit)
+        return columns
     }
 
     /// Writes the Parse, after a Close where there is no room.
@@ -199,15 +194,14 @@ extension Pooler {
         nameHash: UInt64 = 0, _ client: ClientSession
     ) {
         let limit = policy.pools.preparedStatementsPerServer
-        if let index = server.statementToEvict(limit: limit, since: client.unit.useMark) {
+        if let index = server.statements.evict(limit: limit) {
             server.requests.close(statementNamed: PreparedText.canonicalName(of: index))
-            server.prepared[index] = nil
             counters.prepared.count(.eviction)
         }
         server.requests.parse(
             name: text.canonicalName, definition: text.definition, disposition,
             statement: text.index, nameHash: nameHash)
-        server.prepared[text.index] = ServerConnection.Prepared(use: server.useCount)
+        server.statements.parsed(text.index)
     }
 
     /// Makes sure that the server has the statement that a Bind names, and notes where its columns
@@ -217,11 +211,10 @@ extension Pooler {
         on server: ServerConnection, _ client: ClientSession
     ) -> Bool {
         let found = ensure(entry.text, on: server, client)
-        server.bound = nil
-        if entry.isNews(on: found) {
-            server.bound = ServerConnection.Bound(
-                portal: hashing(portal), name: hash, statement: entry.text.index)
-        }
+        server.statements.bound(
+            entry.isNews(on: found)
+                ? ServerStatements.BoundPortal(
+                    portal: hashing(portal), name: hash, statement: entry.text.index) : nil)
         if entry.columns != .unknown && found == .unknown {
             describe(entry.text, nameHash: hash, on: server)
         }
@@ -343,7 +336,7 @@ extension Pooler {
             let hash = hashing(name)
             if let entry = statement(name, hash: hash, of: client) {
                 let text = entry.text
-                if server.prepared[text.index] == nil, isRefused(text, by: server),
+                if !server.statements.contains(text.index), isRefused(text, by: server),
                     text.classification.returnsNothing {
                     // PostgreSQL describes it to the end of the transaction, but would not parse it.
                     return server.requests.fakeDescribe()
@@ -359,7 +352,7 @@ extension Pooler {
                     statementNamed: Self.unknown(bytes.copy(target.name)), .forward)
             }
         }
-        var bound = server.bound
+        var bound = server.statements.boundPortal
         if bound?.portal != hashing(bytes.extracting(target.name)) { bound = nil }
         server.requests.forwardDescribe(
             client.unread.extracting(message.whole), statement: bound?.statement ?? -1,

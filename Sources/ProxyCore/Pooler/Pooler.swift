@@ -15,16 +15,7 @@ internal import StatementClassifier
 /// messages to needs), `+Dispatch` (needs to a server), `+Translate` (messages to the server),
 /// `+Relay` and `+Replies` (answers to the client), `+Settle` (what was left behind).
 package final class Pooler {
-    enum Occupant {
-        case vacant
-        case client(ClientSession)
-        case server(ServerConnection)
-    }
-
-    struct Slot {
-        var occupant = Occupant.vacant
-        var generation: UInt32 = 0
-    }
+    typealias Occupant = ConnectionSlots.Occupant
 
     let shard: ShardID
     /// Of this process.
@@ -50,9 +41,7 @@ package final class Pooler {
     var random: SplitMix64
     var secrets: SecretBytes
 
-    var slots: [Slot] = []
-    var freeSlots: [UInt32] = []
-    var dirty: [ConnectionID] = []
+    var slots = ConnectionSlots()
     var effects: Deque<Effect> = []
 
     var pools: [PoolKey: ServerPool] = [:]
@@ -112,12 +101,12 @@ package final class Pooler {
     package func accepted(
         peer: String, listener route: Route?, now: Instant
     ) -> ConnectionID {
-        let id = takeSlot()
+        let id = slots.take()
         let client = ClientSession(
             id: id, peer: peer, route: route, database: database(""), bytes: bytes, units: units,
             now: now)
         client.login = ClientSession.Login()
-        slots[Int(id.slot)].occupant = .client(client)
+        slots.place(.client(client), at: id)
         clientCount += 1
         loggingIn += 1
         admit(client)
@@ -126,7 +115,7 @@ package final class Pooler {
 
     /// A server asked for by `.connect` is there; `encryption` where it speaks TLS.
     package func connected(_ id: ConnectionID, encryption: Encryption? = nil, now: Instant) {
-        guard case .server(let server) = occupant(id), server.phase == .connecting else { return }
+        guard case .server(let server) = occupant(id), server.isConnecting else { return }
         login(at: server, encryption)
     }
 
@@ -144,9 +133,9 @@ package final class Pooler {
             if client.login?.isHandshaking == true { handshakeFailed(client, reason) }
             if client.phase != .closed { leave(client, now: now) }
         case .server(let server):
-            if server.phase != .closed { lost(server, reason: reason, now: now) }
+            if !server.isClosed { lost(server, reason: reason, now: now) }
         }
-        freeSlot(id)
+        slots.release(id)
     }
 
     /// Bytes arrived. Deals with `count` of them at the front and says who gets them; the driver
@@ -165,15 +154,7 @@ package final class Pooler {
 
     /// A connection with bytes to send (each named once); nil when there is none left.
     package func nextDirty() -> ConnectionID? {
-        while let id = dirty.popLast() {
-            switch occupant(id) {
-            case .vacant: continue
-            case .client(let client): client.isDirty = false
-            case .server(let server): server.isDirty = false
-            }
-            return id
-        }
-        return nil
+        slots.nextDirty()
     }
 
     /// Lends the bytes that wait for a connection, and forgets as many as the body says were sent.
@@ -218,8 +199,8 @@ package final class Pooler {
     /// What this shard counted, with its gauges, for a scrape.
     package func statistics(now: Instant) -> ShardStatistics {
         var counters = counters
-        for slot in slots {
-            switch slot.occupant {
+        for occupant in slots.occupants {
+            switch occupant {
             case .vacant: break
             case .client(let client):
                 counters.clients.count(Self.activity(of: client))
@@ -263,27 +244,7 @@ package final class Pooler {
 // MARK: Slots
 
 extension Pooler {
-    func occupant(_ id: ConnectionID) -> Occupant {
-        let index = Int(id.slot)
-        guard index < slots.count, slots[index].generation == id.generation else { return .vacant }
-        return slots[index].occupant
-    }
-
-    func takeSlot() -> ConnectionID {
-        if let slot = freeSlots.popLast() {
-            return ConnectionID(slot: slot, generation: slots[Int(slot)].generation)
-        }
-        slots.append(Slot())
-        return ConnectionID(slot: UInt32(slots.count - 1), generation: 0)
-    }
-
-    /// Ends an id; a late event for it finds the next generation.
-    func freeSlot(_ id: ConnectionID) {
-        let index = Int(id.slot)
-        slots[index].occupant = .vacant
-        slots[index].generation &+= 1
-        freeSlots.append(id.slot)
-    }
+    func occupant(_ id: ConnectionID) -> Occupant { slots.occupant(id) }
 
     func database(_ name: String) -> DatabaseState {
         if let known = databases[name] { return known }
@@ -297,15 +258,11 @@ extension Pooler {
 
 extension Pooler {
     func markDirty(_ client: ClientSession) {
-        if client.isDirty { return }
-        client.isDirty = true
-        dirty.append(client.id)
+        slots.markDirty(client.id)
     }
 
     func markDirty(_ server: ServerConnection) {
-        if server.isDirty { return }
-        server.isDirty = true
-        dirty.append(server.id)
+        slots.markDirty(server.id)
     }
 
     /// Sends bytes to a client, and stops reading its server when it does not take them.

@@ -2,155 +2,139 @@
 
 package import PostgresWire
 
-/// One connection to a PostgreSQL server: what it has been asked, and what state it is in.
-///
-///     connecting ──▶ authenticating ──▶ starting ──▶ idle ◀──▶ leased ──▶ closed
-///
-/// It knows nothing of routing or of waiting clients; `Pooler` moves it between these.
+/// One connection to a PostgreSQL server: its phase, who it serves, and the machines that know
+/// what it was sent (`requests`), what it sends (`incoming`) and what sessions left in it.
 package final class ServerConnection {
-    package enum Phase: Equatable {
+    /// What the connection is doing.
+    ///
+    ///     connecting ──▶ authenticating ──▶ starting ──▶ leased ◀──▶ idle
+    ///          └───────────────┴───────────────┴───────────┴──────────┴────▶ closed
+    package enum Phase {
         case connecting
-        case authenticating
+        /// Logging in.
+        case authenticating(ServerAuthentication)
         /// Logged in; parameters and the first ReadyForQuery are on their way.
         case starting
-        case idle
-        /// Serves one client, or does something of martlet's own.
+        /// Serves one client, or runs something of martlet's own.
         case leased
+        case idle(since: Instant)
         case closed
     }
 
-    /// What martlet itself asked of the server; its answers reach no client.
-    package enum Errand: Equatable {
-        case none
-        /// `pg_is_in_recovery()`, for servers that do not report `in_hot_standby`.
-        case recoveryCheck
-        /// The session's settings, before its unit.
-        case settings
-        /// Statements that the session has prepared by SQL, before its unit.
-        case statements
-        /// The columns of the statements that a unit is about to use (`Pooler+Results`).
-        case results
-        /// What the unit left behind in the session, after it.
-        case inspection
-        /// An abandoned transaction is rolled back.
-        case rollback
-        /// Everything a session may have left is discarded.
-        case discard
-
-        /// It parses statements of a client's.
-        var mayWaitForLock: Bool { self == .statements || self == .results }
-    }
-
-    /// What it has of a prepared statement.
-    package struct Prepared {
-        /// When it was used last.
-        package var use: UInt64
-        /// Of its result, once they were described.
-        package var columns = ResultColumns.unknown
-    }
-
-    /// A portal and what it was made of, by hashes of the client's names.
-    package struct Bound {
-        package let portal: UInt64
-        package let name: UInt64
-        package let statement: Int
-    }
-
-    /// An answer whose client left before it was there.
-    package struct Abandonment {
-        package let since: Instant
-        /// Nothing can be lost by a cancel request.
-        package let mayCancel: Bool
-        package var cancelledAt: Instant?
-        /// Bytes that came for nobody.
-        package var dropped = 0
-    }
-
-    package var id: ConnectionID
+    package private(set) var id: ConnectionID
     package let key: PoolKey
     package let openedAt: Instant
-    /// Where it is counted, until it is closed; nil for one that replicates.
-    package var pool: ServerPool?
-    package var phase = Phase.connecting
-    package var idleSince: Instant
-    /// It has been logged in and found usable.
-    package var hasOpened = false
+    package private(set) var phase = Phase.connecting
+    /// The pool that counts it, until it is closed; nil for one that replicates.
+    private(set) var pool: ServerPool?
+    /// It was logged in and found usable at least once.
+    private(set) var hasOpened = false
     /// The session that it serves.
-    package var client: ClientSession?
-    /// What it has been sent and what it owes.
+    private(set) var client: ClientSession?
+
     var requests: ServerRequests
-    package var errand = Errand.none
-    /// The error that the errand met, if it did.
-    package var errandError: ErrorResponse?
-    /// Rows that the errand was answered with.
-    package var errandRows: [[String?]] = []
-    /// A ReadyForQuery arrived and nothing more is owed; acted on at the end of the read.
-    package var isSettled = false
+    var incoming: IncomingReplies
+    var statements = ServerStatements()
+    var session = ServerSession()
+    /// The query of martlet's own that it runs.
+    private(set) var internalQuery: InternalQuery?
 
-    /// The beginning of a message that has not wholly arrived.
-    package var partial: ByteQueue
-    package var isDirty = false
-    /// Bytes still to come of a message that is passed on (or dropped) as it comes.
-    package var passing = 0
-    package var passingIsVisible = false
-    /// The client whose reading stopped because this server does not read.
-    package var isPausingClient = false
+    /// What the server last reported of its settings.
+    private(set) var reported = ParameterSet.empty
+    private(set) var backendKey: BackendKeyData?
+    /// `in_hot_standby`, or what the recovery check said; nil while unknown.
+    private(set) var isInRecovery: Bool?
 
-    /// Settings that sessions left applied, on top of the login's own.
-    package var applied = ParameterSet.empty
-    /// What the server last reported of the settings that it reports.
-    package var reported = ParameterSet.empty
-    package var backendKey: BackendKeyData?
-    /// What sessions left prepared by SQL.
-    package var sqlStatements = SQLStatements.empty
-    /// The queries of the errand that prepares them: the statement of each, nil for one of martlet's
-    /// own; how many are answered; and which failed.
-    package var statementSteps: [SQLStatement?] = []
-    package var statementStepsDone = 0
-    package var statementErrors: [(step: Int, error: ErrorResponse)] = []
-    /// Prepared statements by index.
-    package var prepared: [Int: Prepared] = [:]
-    /// The portal that was bound last, where the columns of its statement are to be learned.
-    package var bound: Bound?
-    package var useCount: UInt64 = 0
-    package var authentication: ServerAuthentication?
+    /// Its client left before the reply was complete.
+    private(set) var abandonment: Abandonment?
+    /// Cancel requests on their way to it; until they have arrived it serves nobody else.
+    private(set) var cancelsInFlight = 0
+    /// Why it is the last thing that this connection says, or ever will.
+    private(set) var ending = Ending.none
+
     /// The startup packet of the one client that it is for, whose bytes it gets as they come.
     package var replication: StartupMessage?
     /// Where it is in what it says to that client.
     package var boundary = MessageBoundary()
-    /// It may have state of a session that nobody knows.
-    package var mustDiscard = false
-    package var abandonment: Abandonment?
-    /// Cancel requests on their way to it; until they are through it serves nobody else.
-    package var cancelsInFlight = 0
-    /// `in_hot_standby`, or what the recovery check said; nil while unknown.
-    package var isInRecovery: Bool?
-    /// It broke the protocol: what it was asked is not asked again of anybody.
-    package var isDistrusted = false
-    /// The last FATAL or PANIC that it sent.
-    package var lastWords: ErrorResponse?
+    /// Its client is not read, because this connection does not take what the client sent.
+    var isPausingClient = false
+
+    /// What is known of the end of the connection.
+    enum Ending {
+        case none
+        /// The server sent this FATAL or PANIC.
+        case fatal(ErrorResponse)
+        /// The server broke the protocol: what it was asked is not asked again of another one.
+        case protocolViolation
+    }
 
     package init(id: ConnectionID, key: PoolKey, bytes: BytePool, now: Instant) {
         self.id = id
         self.key = key
         openedAt = now
-        idleSince = now
-        partial = ByteQueue(pool: bytes)
+        incoming = IncomingReplies(bytes: bytes)
         requests = ServerRequests(bytes: bytes)
     }
 
+    // MARK: State
+
     /// The transaction status that its last ReadyForQuery told.
     package var status: TransactionStatus { requests.replies.status }
+
+    package var isClosed: Bool {
+        if case .closed = phase { return true }
+        return false
+    }
+
+    package var isConnecting: Bool {
+        if case .connecting = phase { return true }
+        return false
+    }
+
+    package var isStarting: Bool {
+        if case .starting = phase { return true }
+        return false
+    }
+
+    package var isLeased: Bool {
+        if case .leased = phase { return true }
+        return false
+    }
+
+    /// Since when it is idle; nil when it is not.
+    package var idleSince: Instant? {
+        if case .idle(let since) = phase { return since }
+        return nil
+    }
+
+    /// It has not logged in yet.
+    package var isLoggingIn: Bool {
+        switch phase {
+        case .connecting, .authenticating, .starting: true
+        case .idle, .leased, .closed: false
+        }
+    }
 
     /// Nothing is owed or skipped, no transaction is open, no cancel request is on its way.
     package var isAtRest: Bool { owesNothing && cancelsInFlight == 0 }
 
     /// The same, but a cancel request may still be on its way to it.
-    package var owesNothing: Bool { requests.replies.isAtRest && errand == .none }
+    package var owesNothing: Bool { requests.replies.isAtRest && internalQuery == nil }
 
-    /// The next answer is one that its client asked for.
+    /// The last FATAL or PANIC that it sent.
+    package var fatalError: ErrorResponse? {
+        if case .fatal(let error) = ending { return error }
+        return nil
+    }
+
+    package var brokeProtocol: Bool {
+        if case .protocolViolation = ending { return true }
+        return false
+    }
+
+    /// The next reply is one to a message of its client's.
     package var isAnsweringClient: Bool {
-        guard client != nil, errand == .none, let first = requests.replies.first else {
+        guard client != nil, internalQuery == nil, let first = requests.replies.first else {
             return false
         }
         return first.disposition == .forward
@@ -161,45 +145,155 @@ package final class ServerConnection {
         guard
             kind == BackendKind.dataRow
                 || kind == BackendKind.copyData && requests.replies.isCopyingOut,
-            let client, !client.unit.isHoldingBack, errand == .none,
+            let client, !client.unit.isHoldingBack, internalQuery == nil,
             let first = requests.replies.first
         else { return false }
         return first.disposition == .forward && (first.kind == .query || first.kind == .execute)
     }
 
-    /// Runs a query of martlet's own; the answers go to the errand.
-    package func run(_ errand: Errand, _ text: String) {
-        self.errand = errand
-        errandError = nil
-        errandRows.removeAll(keepingCapacity: true)
+    // MARK: Opening
+
+    /// It is counted in this pool.
+    func joined(_ pool: ServerPool) { self.pool = pool }
+
+    /// It is not counted in a pool any more.
+    func leftPool() { pool = nil }
+
+    /// It is connected: the login begins.
+    func connected(_ authentication: ServerAuthentication) { phase = .authenticating(authentication) }
+
+    /// An authentication request arrived. Returns the keys that the login taught, once it succeeded.
+    ///
+    /// - Throws: why the login failed; `malformed` where no login is going on.
+    func authenticationReceived(
+        _ body: RawSpan
+    ) throws(ServerAuthenticationFault) -> ServerAuthentication.Outcome {
+        guard case .authenticating(var authentication) = phase else {
+            throw .malformed("an authentication request outside of a login")
+        }
+        let step = try requests.authenticate { output throws(ServerAuthenticationFault) in
+            try authentication.received(body, into: &output)
+        }
+        guard step == .authenticated else {
+            phase = .authenticating(authentication)
+            return .goesOn
+        }
+        phase = .starting
+        return .authenticated(learned: authentication.learned)
+    }
+
+    /// The server told the key by which it is cancelled.
+    func told(_ key: BackendKeyData) { backendKey = key }
+
+    /// The server reported a setting; all of them are now these.
+    func reported(_ parameters: ParameterSet) { reported = parameters }
+
+    /// The server told whether it is in recovery.
+    func told(isInRecovery: Bool) { self.isInRecovery = isInRecovery }
+
+    /// The first ReadyForQuery arrived.
+    func loggedIn() { phase = .leased }
+
+    /// It was found usable.
+    func opened() { hasOpened = true }
+
+    // MARK: Serving
+
+    /// It serves this client from now on.
+    func leased(to client: ClientSession?) {
+        phase = .leased
+        self.client = client
+    }
+
+    /// It is opened for this client alone.
+    func reserved(for client: ClientSession) { self.client = client }
+
+    /// It serves nobody any more, whatever it still owes.
+    func lostClient() { client = nil }
+
+    /// Its client left, and the reply is not complete.
+    func abandoned(since now: Instant, mayCancel: Bool) {
+        abandonment = Abandonment(since: now, mayCancel: mayCancel)
+    }
+
+    /// More of an abandoned reply arrived.
+    func dropped(_ count: Int, limit: Int) -> Abandonment.Verdict {
+        abandonment?.dropped(count, limit: limit) ?? .wait
+    }
+
+    /// The abandoned statement is being cancelled.
+    func abandonedStatementCancelled(at now: Instant) { abandonment?.cancelled(at: now) }
+
+    /// The abandoned reply is complete.
+    func abandonmentEnded() { abandonment = nil }
+
+    /// It waits for its next client.
+    func becameIdle(now: Instant) { phase = .idle(since: now) }
+
+    /// It is closed, or the socket is gone.
+    func closed() {
+        phase = .closed
+        pool = nil
+    }
+
+    // MARK: Cancel requests
+
+    func cancelSent() { cancelsInFlight += 1 }
+    func cancelArrived() { cancelsInFlight -= 1 }
+
+    // MARK: The end
+
+    /// The server sent a FATAL or PANIC.
+    func received(fatal error: ErrorResponse) { ending = .fatal(error) }
+
+    /// The server broke the protocol.
+    func violatedProtocol() { ending = .protocolViolation }
+
+    // MARK: Another shard
+
+    /// It belongs to another shard now, with a new id and that shard's storage.
+    func moved(to id: ConnectionID, bytes: BytePool) {
+        self.id = id
+        phase = .leased
+        incoming.moved(to: bytes)
+        requests.moved(to: bytes)
+    }
+
+    // MARK: Queries of martlet's own
+
+    /// Runs a query of martlet's own, or one more of the same purpose.
+    ///
+    /// - Parameter statement: the statement that the query prepares, if it prepares one.
+    func run(
+        _ purpose: InternalQuery.Purpose, _ text: String, preparing statement: SQLStatement? = nil
+    ) {
+        began(purpose)
+        internalQuery?.sent(preparing: statement)
         requests.query(text)
     }
 
-    /// An authentication request arrived.
-    func authenticationReceived(
-        _ body: RawSpan
-    ) throws(ServerAuthenticationFault) -> ServerAuthentication.Step? {
-        try requests.authenticate { output throws(ServerAuthenticationFault) in
-            try authentication?.received(body, into: &output)
-        }
+    /// Messages of martlet's own were sent that end with a Sync.
+    func began(_ purpose: InternalQuery.Purpose) {
+        if internalQuery?.purpose != purpose { internalQuery = InternalQuery(purpose) }
     }
 
-    /// Forgets a statement that the server turned out not to have.
-    package func forget(_ reply: OwedReply) {
-        if reply.kind == .parse && reply.statement >= 0 { prepared[reply.statement] = nil }
+    /// A row of its reply arrived.
+    func internalQueryReceived(row: RawSpan) { internalQuery?.received(row: row) }
+
+    /// It, or one of its queries, failed.
+    func internalQueryFailed(_ error: ErrorResponse) { internalQuery?.failed(error) }
+
+    /// One of its queries is answered.
+    func internalQueryReady() { internalQuery?.ready() }
+
+    /// It is over; returns it with what came back.
+    func endInternalQuery() -> InternalQuery? {
+        defer { internalQuery = nil }
+        return internalQuery
     }
 
-    /// The least recently used statement, when there is no room for one more.
-    ///
-    /// - Parameter mark: statements used after it belong to messages on their way and stay.
-    package func statementToEvict(limit: Int, since mark: UInt64) -> Int? {
-        guard prepared.count >= max(limit, 1) else { return nil }
-        var oldest: (index: Int, use: UInt64)?
-        for (index, one) in prepared where one.use <= mark {
-            if oldest.map({ one.use < $0.use || (one.use == $0.use && index < $0.index) }) ?? true {
-                oldest = (index, one.use)
-            }
-        }
-        return oldest?.index
+    /// The server skips a message: a statement whose Parse it skips is not there.
+    func forget(_ reply: OwedReply) {
+        if reply.kind == .parse && reply.statement >= 0 { statements.forget(reply.statement) }
     }
 }

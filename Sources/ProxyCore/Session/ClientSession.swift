@@ -48,7 +48,6 @@ package final class ClientSession {
     package var inbound: ByteQueue
     package var output: ByteQueue
     package var holdback: ByteQueue
-    package var isDirty = false
     /// Bytes still to come of a message that goes to the server (or nowhere) as it comes.
     package var passing = 0
     /// They go nowhere.
