@@ -38,10 +38,10 @@ extension Pooler {
                 client.server.map(deliverCancel(to:)) == true ? .delivered : .ignored)
         }
         switch client.unit.phase {
-        case .waiting, .held:
+        case .routing, .queued, .held:
             counters.cancels.count(.answered)
-            dequeue(client)
-            fail(client, .canceled, now: now)
+            leaveQueue(client)
+            proceed(client, .fail(.canceled), now: now)
         case .preparing:
             counters.cancels.count(.answered)
             client.isCancelRequested = true
@@ -49,7 +49,7 @@ extension Pooler {
             if let server = client.server, server.internalQuery?.purpose.mayWaitForLock == true {
                 _ = deliverCancel(to: server)
             }
-        case .running:
+        case .running, .answered:
             let isDelivered = client.server.map(deliverCancel(to:)) ?? false
             counters.cancels.count(isDelivered ? .delivered : .ignored)
         case .gathering, .inspecting: counters.cancels.count(.ignored)

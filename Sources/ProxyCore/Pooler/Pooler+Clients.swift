@@ -21,17 +21,12 @@ extension Pooler {
         for place in client.places { ledger.releaseClient(in: place) }
         client.places.removeAll()
         if !wasLoggingIn { effects.append(.log(.clientLeft(client.id, user: client.user))) }
-        held.removeAll { $0 === client }
-        if client.unit.phase == .waiting, let node = client.unit.node {
-            let pool = pool(on: node, for: client)
-            pool.remove(client)
-            announceWaiting(pool)
-        }
-        let unitIsOpen = client.unit.phase == .running && !client.unit.isComplete
-        let effects = client.pendingEffects.union(client.unit.effects)
+        leaveQueue(client)
+        let unitIsOpen = client.unit.isRunning && !client.unit.messages.isComplete
+        let effects = client.pendingEffects.union(client.unit.needs.effects)
         // A read is of no use to anybody now; what a transaction did is rolled back in any case.
         let mayCancel = client.server.map { isRead(client, on: $0) } ?? false
-            || client.status != .idle && !client.unit.mayCommit
+            || client.status != .idle && !client.unit.needs.mayCommit
         finishUnit(client, now: now)
         client.inbound.removeAll()
         guard let server = client.server else { return }
@@ -99,19 +94,11 @@ extension Pooler {
             } else if client.replication != nil {
                 // Its stream has no end of its own.
                 endReplication(client, client.server?.boundary ?? MessageBoundary())
-            } else if client.status == .idle && client.unit.phase == .gathering
+            } else if client.status == .idle && client.unit.isGathering
                 && client.deferredBegin == nil {
                 farewell(client)
             }
         }
-    }
-
-    func dequeue(_ client: ClientSession) {
-        held.removeAll { $0 === client }
-        guard let node = client.unit.node else { return }
-        let pool = pool(on: node, for: client)
-        pool.remove(client)
-        announceWaiting(pool)
     }
 
     // MARK: Messages of other shards

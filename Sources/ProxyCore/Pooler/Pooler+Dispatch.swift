@@ -8,36 +8,40 @@ extension Pooler {
     /// One asking serves all sessions for so long.
     private static let wantSpacing = Instant.Span.milliseconds(2)
 
-    func dispatch(_ client: ClientSession, now: Instant) {
-        if client.unit.phase == .running, let server = client.server {
+    func dispatch(_ client: ClientSession, now: Instant) -> Step {
+        if client.unit.isRunning, let server = client.server {
             // The unit is open on its server; this is the next part of it.
             translate(client, to: server, now: now)
-            return
+            return .gather
         }
         leaveFailedReplica(client, now: now)
-        if answerLocally(client, now: now) { return }
-        client.unit.startedAt = now
+        if let step = answerLocally(client, now: now) { return step }
+        client.unit.dispatched(now: now)
         client.isCancelRequested = false
         if client.deferredBegin != nil {
             client.unit.carriesBegin = client.server == nil && !client.unit.onlyPrepares
         }
         if let server = client.server {
-            client.unit.node = server.key.node
-            client.unit.runsOnReplica = server.isInRecovery == true
-            countAsRead(client, client.unit.runsOnReplica, now: now)
-            prepare(client, on: server, now: now)
-        } else {
-            client.unit.isRerunnable = true
-            client.unit.isHoldingBack = true
-            route(client, now: now)
+            let place = place(of: server)
+            client.unit.leased(place, now: now)
+            countAsRead(client, place.asReplica, now: now)
+            return .prepare(server)
         }
+        client.unit.replay.routed()
+        return .route
+    }
+
+    /// Where a unit runs on a server connection that the client has already.
+    func place(of server: ServerConnection) -> Unit.Place {
+        Unit.Place(node: server.key.node, asReplica: server.isInRecovery == true)
     }
 
     // MARK: Where to
 
     /// Chooses the node of a unit and asks for one of its servers.
-    func route(_ client: ClientSession, now: Instant) {
+    func route(_ client: ClientSession, now: Instant) -> Step {
         if client.replication != nil { return openReplication(client, now: now) }
+        client.unit.routed()
         client.position.settle(with: topology)
         countAsExecuting(client, false, now: now)
         let wanted = destination(of: client, now: now)
@@ -49,11 +53,13 @@ extension Pooler {
             wantPositions(now: now)
         }
         switch verdict {
-        case .node(let node): lease(client, from: node, asReplica: true, now: now)
-        case .primary(let node): lease(client, from: node, asReplica: false, now: now)
-        case .hold(let reason): hold(client, reason, now: now)
+        case .node(let node): return .lease(Unit.Place(node: node, asReplica: true))
+        case .primary(let node): return .lease(Unit.Place(node: node, asReplica: false))
+        case .hold(let reason):
+            hold(client, reason, now: now)
+            return .wait
         case .refuse(let sqlState, let message):
-            fail(client, ErrorResponse(.error, sqlState, message), now: now)
+            return .fail(ErrorResponse(.error, sqlState, message))
         }
     }
 
@@ -70,35 +76,35 @@ extension Pooler {
             request.consistency = .eventual
             request.mayUsePrimary = true
         }
-        request.avoided = client.unit.avoided
+        request.avoided = client.unit.replay.avoided
         return ReplicaChoice.choose(
             topology, loads: loads, position: client.position, request: request, now: now,
             using: &random)
     }
 
     private func effectiveRoute(of client: ClientSession) -> Route {
-        if let hint = client.unit.hint { return hint == .primary ? .primary : .replica }
+        if let hint = client.unit.needs.hint { return hint == .primary ? .primary : .replica }
         return client.own.route ?? client.route
     }
 
     /// Where a unit may go, by what it does, what was asked for, and what it was refused.
     private func destination(of client: ClientSession, now: Instant) -> Destination {
-        if client.unit.wantsNewest && topology.primary != nil { return .primary }
+        if client.unit.replay.needsNewest && topology.primary != nil { return .primary }
         if client.unit.isLogin { return .replica }
         if client.policy.pool.mode == .session || client.unit.restoresFailure { return .primary }
         let route = effectiveRoute(of: client)
-        if route == .primary || client.unit.attempts > 1 || client.settings.isSerializable {
+        if route == .primary || client.unit.replay.needsPrimary || client.settings.isSerializable {
             return .primary
         }
         // A standby can parse and describe what it could not run. So who prepares never waits for
         // the servers of open transactions; pgbench prepares while others of its thread hold them.
         if client.unit.onlyPrepares { return .replica }
-        if !client.unit.effects.isDisjoint(with: StateInspection.pinning) { return .primary }
+        if !client.unit.needs.effects.isDisjoint(with: StateInspection.pinning) { return .primary }
         if let begin = client.deferredBegin {
             return transactionDestination(begin, of: client, asked: route)
         }
-        if client.unit.destination == .primary { return route == .replica ? .replica : .primary }
-        if refusedShapes.contains(client.unit.shape, now: now) { return .primary }
+        if client.unit.needs.destination == .primary { return route == .replica ? .replica : .primary }
+        if refusedShapes.contains(client.unit.needs.fingerprint, now: now) { return .primary }
         return .replica
     }
 
@@ -107,8 +113,8 @@ extension Pooler {
         _ begin: ClientSession.DeferredBegin, of client: ClientSession, asked route: Route
     ) -> Destination {
         if begin.isSerializable || begin.saysReadWrite { return .primary }
-        if client.unit.containsTransactionControl { return .primary }
-        if client.unit.destination == .primary { return .primary }
+        if client.unit.needs.containsTransactionControl { return .primary }
+        if client.unit.needs.destination == .primary { return .primary }
         let standard = client.settings["default_transaction_read_only"]
         let readOnly = begin.readOnly ?? (standard == "on")
         return readOnly || route == .replica ? .replica : .primary
@@ -116,47 +122,67 @@ extension Pooler {
 
     // MARK: A server of that node
 
-    private func lease(
-        _ client: ClientSession, from node: NodeID, asReplica: Bool, now: Instant
-    ) {
-        client.unit.node = node
-        client.unit.runsOnReplica = asReplica
-        client.unit.isCounted = true
-        loads.began(on: node, now: now)
-        let pool = self.pool(on: node, for: client)
+    /// Takes an idle server connection of a node, or a place in the queue for one.
+    func lease(_ client: ClientSession, _ place: Unit.Place, now: Instant) -> Step {
+        client.unit.load.counted(on: place.node)
+        loads.began(on: place.node, now: now)
+        let pool = self.pool(on: place.node, for: client)
         while pool.waitingCount == 0, let server = pool.takeIdle() {
-            if isUsable(server, for: client) {
-                return attach(server, to: client, now: now)
+            if isUsable(server, for: place) {
+                attach(server, to: client, place, now: now)
+                return .prepare(server)
             }
             close(server, .topology)
         }
-        client.unit.phase = .waiting
-        client.unit.waitingSince = now
-        pool.enqueue(client)
+        enqueue(client, place, in: pool, now: now)
         grow(pool, now: now)
         announceWaiting(pool)
+        return .wait
     }
 
     /// A write needs a server that is known not to be in recovery; a read takes any.
-    func isUsable(_ server: ServerConnection, for client: ClientSession) -> Bool {
-        client.unit.runsOnReplica || server.isInRecovery == false
+    func isUsable(_ server: ServerConnection, for place: Unit.Place?) -> Bool {
+        place?.asReplica == true || server.isInRecovery == false
     }
 
-    func attach(_ server: ServerConnection, to client: ClientSession, now: Instant) {
-        if client.unit.phase == .waiting {
-            counters.waits.record(now - client.unit.waitingSince)
-        }
+    /// Gives a server connection to a client.
+    func attach(
+        _ server: ServerConnection, to client: ClientSession, _ place: Unit.Place, now: Instant
+    ) {
+        if let since = client.unit.waitingSince { counters.waits.record(now - since) }
         server.leased(to: client)
         client.server = server
-        prepare(client, on: server, now: now)
+        client.unit.leased(place, now: now)
     }
 
+    // MARK: Queues
+
+    /// The way into the queue of a pool.
+    private func enqueue(
+        _ client: ClientSession, _ place: Unit.Place, in pool: ServerPool, now: Instant
+    ) {
+        client.unit.queued(place, in: pool, now: now)
+        pool.enqueue(client)
+    }
+
+    /// The way into the queue of those that no node is there for.
     func hold(_ client: ClientSession, _ reason: HoldReason, now: Instant) {
         if reason == .position { wantPositions(now: now) }
-        client.unit.holdReason = reason
-        client.unit.waitingSince = now
-        client.unit.phase = .held
+        client.unit.held(reason, now: now)
         held.append(client)
+    }
+
+    /// The way out of either queue, but for the client that a server connection is given to.
+    func leaveQueue(_ client: ClientSession) {
+        switch client.unit.phase {
+        case .held:
+            if let place = held.firstIndex(where: { $0 === client }) { held.remove(at: place) }
+        case .queued(_, let pool, _):
+            pool.remove(client)
+            announceWaiting(pool)
+        case .gathering, .routing, .preparing, .running, .answered, .inspecting: return
+        }
+        client.unit.routed()
     }
 
     /// Where a read has to wait for a replica, or to do without one, newer positions would help.
@@ -169,10 +195,11 @@ extension Pooler {
     // MARK: Ready to run
 
     /// Brings the server's session to where the client's is, then runs the unit.
-    func prepare(_ client: ClientSession, on server: ServerConnection, now: Instant) {
+    func prepare(
+        _ client: ClientSession, on server: ServerConnection, now: Instant
+    ) -> Step {
         server.incoming.settled()
         server.statements.unitBegan()
-        client.unit.runningSince = now
         countAsExecuting(client, true, now: now)
         let replay = SettingsReplay.text(from: server.session.settings, to: client.settings)
         if replay == nil { server.session.applied(client.settings) }
@@ -180,44 +207,37 @@ extension Pooler {
         if mustForgetSequences(client) {
             text = (replay.map { $0 + ";" } ?? "") + "DISCARD SEQUENCES"
         }
-        guard server.status == .idle, let text else {
-            return settingsApplied(client, on: server, now: now)
-        }
-        client.unit.phase = .preparing
+        guard server.status == .idle, let text else { return .prepareStatements(server) }
         server.run(.settings, text)
         sent(to: server)
+        return .wait
     }
 
     /// Whether the server remembers the values of whoever had it before, and the client asks for
     /// its own. It has none outside the transaction of their nextval, and PostgreSQL tells it so.
     private func mustForgetSequences(_ client: ClientSession) -> Bool {
-        client.unit.effects.contains(.sequenceState) && !client.keepsServer
+        client.unit.needs.effects.contains(.sequenceState) && !client.keepsServer
     }
 
-    /// The server has the session's settings.
-    func settingsApplied(_ client: ClientSession, on server: ServerConnection, now: Instant) {
-        if prepareStatements(client, on: server) { return }
-        compareResults(client, on: server, now: now)
-    }
-
-    func start(_ client: ClientSession, on server: ServerConnection, now: Instant) {
-        client.unit.phase = .running
+    /// The server connection has the session's state: the unit's messages go there.
+    func start(_ client: ClientSession, on server: ServerConnection, now: Instant) -> Step {
+        client.unit.started(on: client.unit.place ?? place(of: server), now: now)
         if client.unit.isLogin { return finishLogin(client, on: server, now: now) }
         if client.isCancelRequested {
             client.isCancelRequested = false
-            if server.status == .inTransaction { return failOnServer(client, .canceled, server) }
-            return fail(client, .canceled, now: now)
+            guard server.status == .inTransaction else { return .fail(.canceled) }
+            failOnServer(client, .canceled, server, now: now)
+            return .gather
         }
         reportDifferences(to: client, from: server)
         let target: UnitTarget = client.unit.runsOnReplica ? .replica : .primary
         counters.unitRouted(
-            client.unit.countsAsRead ? .read : .write, to: server.key.node, as: target)
+            client.unit.load.isRead ? .read : .write, to: server.key.node, as: target)
         if client.unit.carriesBegin { begin(client, on: server) }
         if client.unit.restoresFailure { restoreFailure(client, on: server) }
         translate(client, to: server, now: now)
         // While it waited the rest of the unit may have come: its Sync, or a long message.
-        advance(client, now: now)
-        reconsiderReading(client)
+        return .gather
     }
 
     /// Tells a client what its new server reports differently from its last one.
@@ -243,7 +263,7 @@ extension Pooler {
         guard let begin = client.deferredBegin else { return }
         for statement in begin.statements { server.requests.run(statement: statement) }
         // Otherwise who executes an unnamed portal that it has not bound would come to the BEGIN.
-        if client.unit.bindsUnnamed || client.unread.byte(at: 0) == FrontendKind.query { return }
+        if client.unit.needs.bindsUnnamed || client.unread.byte(at: 0) == FrontendKind.query { return }
         server.requests.close(portal: [])
     }
 
@@ -258,16 +278,13 @@ extension Pooler {
     }
 
     private func countAsRead(_ client: ClientSession, _ isRead: Bool, now: Instant) {
-        if client.unit.isLogin || client.unit.countsAsRead == isRead { return }
-        client.unit.countsAsRead = isRead
+        if client.unit.isLogin || !client.unit.load.became(read: isRead) { return }
         if isRead { demand.began(now: now) } else { demand.ended(now: now) }
     }
 
     /// A read that has a server executes; one that has none (any more) is queued.
     func countAsExecuting(_ client: ClientSession, _ hasServer: Bool, now: Instant) {
-        let isExecuting = hasServer && client.unit.countsAsRead
-        if client.unit.countsAsExecuting == isExecuting { return }
-        client.unit.countsAsExecuting = isExecuting
-        if isExecuting { executingReads.began(now: now) } else { executingReads.ended(now: now) }
+        guard client.unit.load.became(executing: hasServer) else { return }
+        if hasServer { executingReads.began(now: now) } else { executingReads.ended(now: now) }
     }
 }

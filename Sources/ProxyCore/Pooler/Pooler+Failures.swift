@@ -5,20 +5,16 @@ internal import StatementClassifier
 
 /// What a client sees when something fails (DESIGN 7): nothing where that is safe, else the truth.
 extension Pooler {
-    static let mostAttempts = 4
-
     // MARK: A server refused
 
     /// Whether a unit may be run again elsewhere, unseen, after this error.
     func mayRetry(
         _ client: ClientSession, after error: ErrorResponse, on server: ServerConnection
     ) -> Bool {
-        guard client.unit.isRerunnable, client.unit.isHoldingBack,
-            client.unit.attempts < Self.mostAttempts
-        else { return false }
+        guard client.unit.replay.mayRepeat else { return false }
         switch Refusal(error, of: client.unit) {
         case .none: return false
-        case .stalePlan: return !client.unit.parses.isEmpty || !client.unit.uses.isEmpty
+        case .stalePlan: return client.unit.messages.definesStatements || !client.unit.messages.uses.isEmpty
         case .cannotOnStandby, .notThereYet, .conflict: return client.unit.runsOnReplica
         }
     }
@@ -35,21 +31,21 @@ extension Pooler {
                         server.key.node, sqlState: error.sqlState,
                         statement: firstText(of: client))))
         }
-        client.unit.attempts += 1
+        client.unit.replay.failed()
         // The second attempt of these is the primary's.
         switch refusal {
         case .none: break
         case .cannotOnStandby:
             counters.retries.count(.refusedByReplica)
-            refusedShapes.insert(client.unit.shape, now: now)
+            refusedShapes.insert(client.unit.needs.fingerprint, now: now)
             effects.append(.catalogueStale(database: client.database.name))
-            client.unit.attempts = max(client.unit.attempts, 2)
+            client.unit.replay.failedOnReplica()
         case .stalePlan:
             counters.retries.count(.stalePlan)
             parseAnew(client)
         case .notThereYet:
             counters.retries.count(.unknownToReplica)
-            client.unit.attempts = max(client.unit.attempts, 2)
+            client.unit.replay.failedOnReplica()
         case .conflict: counters.retries.count(.recoveryConflict)
         }
         failed(server)
@@ -57,24 +53,23 @@ extension Pooler {
         // A server that skips gets its Sync before it serves anybody else.
         if server.requests.replies.isSkipping { sync(server, .skip) }
         detach(client, server)
-        runAgain(client, avoiding: refusal == .stalePlan ? nil : server.key.node, now: now)
+        proceed(
+            client,
+            runAgain(client, avoiding: refusal == .stalePlan ? nil : server.key.node, now: now),
+            now: now)
     }
 
     /// The text of a unit's first statement, for the log; its beginning where it is long.
     private func firstText(of client: ClientSession) -> String {
         var offset = 0
-        while let message = client.nextGathered(&offset) {
-            let body = client.unread.extracting(message.body)
-            switch message.kind {
-            case FrontendKind.query:
-                return shortened(body.copy(0..<max(body.byteCount - 1, 0)))
-            case FrontendKind.parse:
-                guard let text = client.unit.parses.first else { return "" }
-                return shortened(Array(text.definition[..<text.textCount]))
-            case FrontendKind.bind:
-                guard let bind = try? Bind(bodyPrefix: body) else { return "" }
-                let name = body.extracting(bind.statement)
-                let text = client.statements.find(name, hash: hashing(name))?.text
+        for message in client.unit.messages.list {
+            defer { offset += message.byteCount }
+            switch message.content {
+            case .query(let text): return shortened(client.unread.copy(text.shifted(by: offset)))
+            case .parse(_, _, let text): return shortened(Array(text.definition[..<text.textCount]))
+            case .bind(_, let name, let hash):
+                let name = client.unread.extracting(name.shifted(by: offset))
+                let text = client.statements.find(name, hash: hash)?.text
                 return text.map { shortened(Array($0.definition[..<$0.textCount])) } ?? ""
             default: continue
             }
@@ -88,13 +83,10 @@ extension Pooler {
 
     /// No server has analysed what the unit parses and uses since the schema has changed.
     private func parseAnew(_ client: ClientSession) {
-        client.unit.parses = client.unit.parses.map { again($0, client) }
-        for index in client.unit.uses.indices {
-            let text = client.unit.uses[index].text
-            let fresh = again(text, client)
-            client.statements.replace(text, with: fresh)
-            client.unit.uses[index].text = fresh
+        for use in client.unit.messages.uses {
+            client.statements.replace(use.text, with: again(use.text, client))
         }
+        client.unit.messages.replaceTexts { again($0, client) }
     }
 
     /// The same text under the present schema.
@@ -112,25 +104,17 @@ extension Pooler {
     }
 
     /// Sends a unit's messages again, as if they had just arrived.
-    func runAgain(_ client: ClientSession, avoiding node: NodeID?, now: Instant) {
-        undefine(client.unit.redefined.count, client)
+    func runAgain(
+        _ client: ClientSession, avoiding node: NodeID?, now: Instant
+    ) -> Step {
+        undefine(client.unit.sending.redefinedCount, client)
         client.holdback.removeAll()
-        client.unit.isHoldingBack = true
-        client.unit.sent = 0
-        client.unit.sentParses = 0
-        client.unit.repeated = client.unit.passedOn
-        client.unit.avoided = node
-        client.unit.provoked = nil
-        client.unit.bound = nil
-        client.unit.namesSinceForgotten = nil
-        reroute(client, now: now)
-    }
-
-    /// Asks for a node once more.
-    func reroute(_ client: ClientSession, now: Instant) {
+        client.unit.messages.rewind()
+        client.unit.replay.again(avoiding: node)
+        client.unit.sending.restart()
         uncount(client, now: now)
-        client.unit.phase = .gathering
-        route(client, now: now)
+        client.unit.routed()
+        return .route
     }
 
     // MARK: A server is lost
@@ -153,7 +137,7 @@ extension Pooler {
         } else {
             openingFailed(server, pool, reason, now: now)
         }
-        if let client { serverLost(client, server, reason: reason, now: now) }
+        if let client { proceed(client, serverLost(client, server, now: now), now: now) }
     }
 
     /// A node whose server vanished without a word most likely lost the others, too, and they end
@@ -180,14 +164,11 @@ extension Pooler {
 
     /// All who wait in a pool choose again; those that need this very node come back to it.
     func rerouteWaiters(of pool: ServerPool, now: Instant) {
-        for client in Array(pool.waiters) where client.unit.phase == .waiting {
-            pool.remove(client)
-            client.unit.avoided = pool.key.node
-            let since = client.unit.waitingSince
-            reroute(client, now: now)
-            if client.unit.phase == .waiting || client.unit.phase == .held {
-                client.unit.waitingSince = since
-            }
+        for client in Array(pool.waiters) where client.unit.isWaiting {
+            leaveQueue(client)
+            client.unit.replay.avoid(pool.key.node)
+            uncount(client, now: now)
+            proceed(client, .route, now: now)
         }
         announceWaiting(pool)
     }
@@ -208,7 +189,7 @@ extension Pooler {
         switch error.sqlState {
         case _ where mayBeBehind:
             loads.connectFailed(to: node, now: now)
-            pool?.waiters.forEach { $0.unit.wantsNewest = true }
+            pool?.waiters.forEach { $0.unit.replay.refusedByReplica() }
             if let pool { rerouteWaiters(of: pool, now: now) }
         case "53300" where ["InitializeSessionUserId", "CheckMyDatabase"].contains(error.routine):
             // CONNECTION LIMIT of the role or database says nothing of the node: they wait.
@@ -220,8 +201,9 @@ extension Pooler {
             if let pool { rerouteWaiters(of: pool, now: now) }
         default:
             // It would say the same to everybody who waits.
-            while let client = pool?.dequeue() {
-                fail(client, error, now: now)
+            while let client = pool?.oldestWaiter {
+                leaveQueue(client)
+                proceed(client, .fail(error), now: now)
             }
             if let pool { announceWaiting(pool) }
         }
@@ -236,21 +218,25 @@ extension Pooler {
 
     /// The server of a client is gone; what that means depends on how far the unit was.
     func serverLost(
-        _ client: ClientSession, _ server: ServerConnection, reason: String, now: Instant
-    ) {
-        if client.replication != nil { return replicationLost(client, server, now: now) }
+        _ client: ClientSession, _ server: ServerConnection, now: Instant
+    ) -> Step {
+        if client.replication != nil {
+            replicationLost(client, server, now: now)
+            return .wait
+        }
         detach(client, server)
         if client.unit.isLogin {
-            client.unit.attempts += 1
+            client.unit.replay.failed()
             return runAgain(client, avoiding: server.key.node, now: now)
         }
-        guard client.phase == .ready else { return }
+        guard client.phase == .ready else { return .wait }
         if client.keepsServer || Self.endsSession(server.fatalError) {
             return endSession(client, server.fatalError)
         }
         if server.incoming.isAmidForwarded {
             // Half a message is out: nothing can be said in its middle.
-            return close(client)
+            close(client)
+            return .wait
         }
         switch client.unit.phase {
         case .gathering:
@@ -259,60 +245,56 @@ extension Pooler {
         case .preparing:
             counters.retries.count(.staleConnection)
             if client.status == .idle || client.deferredBegin != nil {
-                runAgain(client, avoiding: nil, now: now)
-            } else {
-                counters.errors.count(.transactionLost)
-                client.aborted = .told
-                fail(client, .transactionLost, now: now)
+                return runAgain(client, avoiding: nil, now: now)
             }
-        case .inspecting: endSession(client, server.fatalError)
-        case .running where client.unit.awaitsInspection: endSession(client, server.fatalError)
+            counters.errors.count(.transactionLost)
+            client.aborted = .told
+            return .fail(.transactionLost)
+        case .inspecting, .answered: return endSession(client, server.fatalError)
         case .running where server.incoming.isSettled:
             // It was answered; the rest of a message is all that was still to come.
             if client.status != .idle {
                 client.aborted = .untold
                 client.pendingEffects = SessionEffects()
             }
-            unitEnded(client, on: server, now: now)
-        case .running: runningLost(client, server, now: now)
-        case .waiting, .held: break
+            return .end(server)
+        case .running: return runningLost(client, server, now: now)
+        case .routing, .queued, .held: break
         }
+        return .wait
     }
 
     private func runningLost(
         _ client: ClientSession, _ server: ServerConnection, now: Instant
-    ) {
-        let isShutdown = Refusal.isShutdown(server.fatalError) && !client.unit.sawCompletion
+    ) -> Step {
+        let isShutdown = Refusal.isShutdown(server.fatalError) && !client.unit.replay.sawCompletion
         let isRead = isRead(client, on: server)
-        let begins = client.deferredBegin != nil && !client.unit.mayCommit
-        let mayRun = client.unit.isRerunnable && client.unit.isHoldingBack
-            && client.unit.attempts < Self.mostAttempts && !server.brokeProtocol
-        if mayRun && (isRead || begins || isShutdown && !client.unit.containsTransactionControl) {
-            client.unit.attempts += 1
+        let begins = client.deferredBegin != nil && !client.unit.needs.mayCommit
+        let mayRun = client.unit.replay.mayRepeat && !server.brokeProtocol
+        if mayRun && (isRead || begins || isShutdown && !client.unit.needs.containsTransactionControl) {
+            client.unit.replay.failed()
             counters.retries.count(isShutdown ? .serverShutdown : .replicaLost)
             // One may be a DBA who ends a session. Two in a row are a node that shuts down: it ends
             // its sessions one after the other, and the attempts would be spent on the idle ones.
-            if isShutdown && client.unit.attempts > 1 { closeFellows(of: server, now: now) }
+            if isShutdown && client.unit.replay.needsPrimary { closeFellows(of: server, now: now) }
             return runAgain(client, avoiding: isRead ? server.key.node : nil, now: now)
         }
         let inTransaction = client.status != .idle
-        if inTransaction && (isShutdown || !client.unit.mayCommit) {
+        if inTransaction && (isShutdown || !client.unit.needs.mayCommit) {
             counters.errors.count(.transactionLost)
             client.aborted = .told
-            return fail(client, .transactionLost, now: now)
+            return .fail(.transactionLost)
         }
         client.status = .idle
         client.deferredBegin = nil
         if isRead || isShutdown {
-            return fail(
-                client,
+            return .fail(
                 ErrorResponse(
                     .error, server.fatalError?.sqlState ?? "08006",
-                    server.fatalError?.message ?? "the server closed the connection unexpectedly"),
-                now: now)
+                    server.fatalError?.message ?? "the server closed the connection unexpectedly"))
         }
         counters.errors.count(.outcomeUnknown)
-        fail(client, .outcomeUnknown, now: now)
+        return .fail(.outcomeUnknown)
     }
 
     /// Whether a unit changes nothing. A COMMIT may run anywhere, but what it ends has changed
@@ -328,7 +310,7 @@ extension Pooler {
     }
 
     /// The session's state was on the server and nowhere else: the session is over.
-    private func endSession(_ client: ClientSession, _ words: ErrorResponse?) {
+    private func endSession(_ client: ClientSession, _ words: ErrorResponse?) -> Step {
         var error =
             words
             ?? ErrorResponse(
@@ -338,13 +320,17 @@ extension Pooler {
         error.write(to: &client.output)
         markDirty(client)
         close(client)
+        return .wait
     }
 
     // MARK: Errors of martlet's own
 
     /// The unit ends with this error; the session goes on.
-    func fail(_ client: ClientSession, _ error: ErrorResponse, now: Instant) {
-        if client.unit.isLogin { return loggingInFailed(client, error) }
+    func fail(_ client: ClientSession, _ error: ErrorResponse, now: Instant) -> Step {
+        if client.unit.isLogin {
+            loggingInFailed(client, error)
+            return .wait
+        }
         var error = error
         if error.endsConnection { error.severity = .error }
         if client.deferredBegin != nil {
@@ -356,7 +342,7 @@ extension Pooler {
         error.write(to: &client.output)
         markDirty(client)
         client.localPortal = nil
-        if client.unit.isComplete && !client.unit.endsInFlush {
+        if client.unit.messages.end == .complete {
             sendReady(client, client.status)
         } else {
             client.skipsUntilSync = true
@@ -366,8 +352,7 @@ extension Pooler {
             detach(client, server)
             cleanUp(server, now: now)
         }
-        advance(client, now: now)
-        reconsiderReading(client)
+        return .gather
     }
 
     func loggingInFailed(_ client: ClientSession, _ error: ErrorResponse) {
@@ -399,7 +384,7 @@ enum Refusal: Equatable {
 
     /// For errors of a standby, but for `stalePlan`: on the primary the same codes mean something
     /// else.
-    init(_ error: ErrorResponse, of unit: borrowing UnitOfWork) {
+    init(_ error: ErrorResponse, of unit: borrowing Unit) {
         switch error.sqlState {
         case "0A000" where error.routine == "RevalidateCachedQuery": self = .stalePlan
         case "25006", "0A000", "55000": self = .cannotOnStandby
@@ -407,7 +392,7 @@ enum Refusal: Equatable {
         case "42P01", "42703", "42883", "42704", "3F000": self = .notThereYet
         case "42601": self = .none  // A syntax error is one everywhere.
         // A write that a standby only prepares must not fail there for anything.
-        default: self = unit.onlyPrepares && unit.destination == .primary ? .notThereYet : .none
+        default: self = unit.onlyPrepares && unit.needs.destination == .primary ? .notThereYet : .none
         }
     }
 
@@ -423,7 +408,7 @@ extension ErrorResponse {
         .error, "57014", "canceling statement due to user request")
 
     /// In the place of the server's words, which know of a user's request only.
-    static func canceled(for subject: UnitOfWork.Overdue.Subject) -> ErrorResponse {
+    static func canceled(for subject: Unit.Overdue.Subject) -> ErrorResponse {
         ErrorResponse(
             .error, "57014", "canceling statement due to \(subject.rawValue) timeout",
             hint: "See clients.\(subject.rawValue)_timeout.")

@@ -23,47 +23,38 @@ extension Pooler {
     func receivedWhenReady(_ bytes: RawSpan, from client: ClientSession, now: Instant) -> Relay {
         if client.passing > 0 { return pass(bytes, from: client, now: now) }
         if let server = client.server, server.requests.replies.isCopyingIn, client.inbound.count
-            == client.unit.gathered, client.unit.phase == .running {
+            == client.unit.messages.byteCount, client.unit.isRunning {
             let count = copyRun(bytes)
             if count > 0 { return relayCopy(bytes, count, from: client, to: server) }
         }
         client.inbound.append(bytes)
-        advance(client, now: now)
-        reconsiderReading(client)
+        proceed(client, .gather, now: now)
         return Relay(count: bytes.byteCount)
     }
 
-    /// Does for a client whatever can be done with what it has sent.
-    func advance(_ client: ClientSession, now: Instant) {
-        if client.isAdvancing { return }
-        client.isAdvancing = true
-        defer { client.isAdvancing = false }
-        while client.phase == .ready {
-            if let server = client.server, server.requests.replies.isCopyingIn,
-                client.unit.phase == .running {
-                guard forwardCopy(client, server) else { return }
-                continue
+    /// Looks at what a client has sent, and says what can be done with it.
+    func gatherNext(_ client: ClientSession, now: Instant) -> Step {
+        guard client.phase == .ready, client.passing == 0 else { return .wait }
+        if let server = client.server, server.requests.replies.isCopyingIn, client.unit.isRunning {
+            return forwardCopy(client, server) ? .gather : .wait
+        }
+        switch client.unit.phase {
+        case .gathering:
+            if client.skipsUntilSync && !skip(client) { return .wait }
+        case .running, .answered:
+            // The server has the Sync or the Query; what follows is the next unit's.
+            if client.unit.messages.isComplete { return .wait }
+            if client.skipsUntilSync {
+                _ = skip(client)
+                return .wait
             }
-            switch client.unit.phase {
-            case .gathering:
-                if client.skipsUntilSync && !skip(client) { return }
-            case .running:
-                // The server has the Sync or the Query; what follows is the next unit's.
-                if client.unit.isComplete { return }
-                if client.skipsUntilSync {
-                    _ = skip(client)
-                    return
-                }
-            case .waiting, .held, .preparing, .inspecting:
-                return
-            }
-            switch gather(client) {
-            case .incomplete, .closed: return
-            case .ready: dispatch(client, now: now)
-            case .full: dispatchPart(client, now: now)
-            case .overflow: overflow(client, now: now)
-            }
-            if client.passing > 0 { return }
+        case .routing, .held, .queued, .preparing, .inspecting: return .wait
+        }
+        switch gather(client) {
+        case .incomplete, .closed: return .wait
+        case .ready: return .dispatch
+        case .full: return dispatchPart(client)
+        case .overflow: return overflow(client, now: now)
         }
     }
 
@@ -72,7 +63,7 @@ extension Pooler {
     /// Looks at the messages that are wholly there, up to the end of the unit.
     func gather(_ client: ClientSession) -> Gathered {
         while true {
-            let start = client.unit.gathered
+            let start = client.unit.messages.byteCount
             let header: MessageHeader?
             do {
                 header = try MessageHeader(in: client.unread, at: start)
@@ -87,7 +78,7 @@ extension Pooler {
                 return violation(client, "invalid message length")
             }
             if FrontendShape.isCopy(header.kind) {
-                if start > client.unit.sent { return .ready }
+                if start > client.unit.messages.sentBytes { return .ready }
                 // What the server owes may be a COPY that this is for.
                 if client.server?.requests.replies.isEmpty == false { return .incomplete }
                 if start > 0 { dropGathered(client) }
@@ -98,7 +89,7 @@ extension Pooler {
                 return isTooLong(header, from: start, client) ? .overflow : .incomplete
             }
             if let end = look(at: header, from: start, client) { return end }
-            if client.unit.gathered > policy.limits.heldMessages { return .full }
+            if client.unit.messages.byteCount > policy.limits.heldMessages { return .full }
         }
     }
 
@@ -117,79 +108,78 @@ extension Pooler {
     private func look(
         at header: MessageHeader, from start: Int, _ client: ClientSession
     ) -> Gathered? {
+        if header.kind == FrontendKind.terminate {
+            close(client)
+            return .closed
+        }
         let body = start + MessageHeader.size..<start + header.totalCount
-        let end = start + header.totalCount
         do {
-            switch header.kind {
-            case FrontendKind.query:
-                try lookAtQuery(client, body)
-                client.unit.gathered = end
-                client.unit.isComplete = true
-                return .ready
-            case FrontendKind.parse: try lookAtParse(client, body)
-            case FrontendKind.bind: try lookAtBind(client, body)
-            case FrontendKind.describe, FrontendKind.close:
-                try lookAtTarget(client, header.kind, body)
-            case FrontendKind.execute:
-                client.unit.executes = true
-                // The client may wait for the server to be ready for a COPY, which it says without
-                // being asked to by a Flush.
-                if client.unit.copiesIn {
-                    client.unit.gathered = end
-                    return .ready
-                }
-            case FrontendKind.functionCall:
-                client.unit.addOpaque()
-                client.unit.executes = true
-                client.unit.gathered = end
-                client.unit.isComplete = true
-                return .ready
-            case FrontendKind.sync:
-                guard header.bodyCount == 0 else { throw WireError.invalid }
-                client.unit.gathered = end
-                client.unit.isComplete = true
-                return .ready
-            case FrontendKind.flush:
-                guard header.bodyCount == 0 else { throw WireError.invalid }
-                client.unit.gathered = end
-                return lookAtFlush(client)
-            case FrontendKind.terminate:
-                close(client)
-                return .closed
-            default: break
-            }
+            let content = try content(of: header, body, client)
+            client.unit.messages.append(
+                UnitMessage(content: content, byteCount: header.totalCount))
+            return client.unit.end(after: content, mayEndInFlush: mayEndInFlush(client))
+                ? .ready : nil
         } catch {
             return violation(client, "invalid message format")
         }
-        client.unit.gathered = end
-        return nil
     }
 
-    private func lookAtQuery(_ client: ClientSession, _ body: Range<Int>) throws(WireError) {
+    /// Parses a message, and adds what it needs to the unit's needs.
+    private func content(
+        of header: MessageHeader, _ body: Range<Int>, _ client: ClientSession
+    ) throws(WireError) -> UnitMessage.Content {
+        switch header.kind {
+        case FrontendKind.query: return try lookAtQuery(client, body)
+        case FrontendKind.parse: return try lookAtParse(client, body)
+        case FrontendKind.bind: return try lookAtBind(client, body)
+        case FrontendKind.describe, FrontendKind.close:
+            return try lookAtTarget(client, header.kind, body)
+        case FrontendKind.execute:
+            client.unit.needs.addExecution()
+            return .execute(
+                portal: MessageHeader.size..<max(header.totalCount - 5, MessageHeader.size))
+        case FrontendKind.functionCall:
+            client.unit.needs.addOpaque()
+            return .functionCall
+        case FrontendKind.sync, FrontendKind.flush:
+            guard header.bodyCount == 0 else { throw .invalid }
+            return header.kind == FrontendKind.sync ? .sync : .flush
+        default: throw .invalid
+        }
+    }
+
+    private func lookAtQuery(
+        _ client: ClientSession, _ body: Range<Int>
+    ) throws(WireError) -> UnitMessage.Content {
         let range = try Query.text(body: client.unread.extracting(body))
-        let text = body.lowerBound + range.lowerBound..<body.lowerBound + range.upperBound
-        let (statement, shape) = classify(client.unread.extracting(text), for: client)
-        if client.unit.gathered == 0 && statement.statementCount == 1
+        let text = range.shifted(by: body.lowerBound)
+        let (statement, fingerprint) = classify(client.unread.extracting(text), for: client)
+        if client.unit.messages.byteCount == 0 && statement.statementCount == 1
             && statement.isCommand {
-            client.unit.single = UnitOfWork.SingleStatement(
-                text: text, classification: statement)
+            var executed: String?
             if case .execute(let name) = statement.command {
                 let bytes = client.unread.copy(text)
-                client.unit.executedName = String(
+                executed = String(
                     decoding: SettingText.identifier(bytes.span, name), as: UTF8.self)
             }
+            client.unit.messages.found(
+                UnitMessages.SingleStatement(text: text, classification: statement),
+                executing: executed)
         }
-        client.unit.add(statement, shape: shape)
-        client.unit.executes = true
+        client.unit.needs.add(statement, fingerprint: fingerprint)
+        client.unit.needs.addExecution()
+        return .query(text: range.shifted(by: MessageHeader.size))
     }
 
-    private func lookAtParse(_ client: ClientSession, _ body: Range<Int>) throws(WireError) {
+    private func lookAtParse(
+        _ client: ClientSession, _ body: Range<Int>
+    ) throws(WireError) -> UnitMessage.Content {
         let message = try Parse(body: client.unread.extracting(body))
         let bytes = client.unread.extracting(body)
         let definition = bytes.copy(message.text.lowerBound..<bytes.byteCount)
         var meaning = client.meaning
-        if !client.unit.effects.isDisjoint(with: .mayChangeMeaning) {
-            // Behind a SET in one pipeline: nobody else's.
+        if !client.unit.needs.effects.isDisjoint(with: .mayChangeMeaning) {
+            // After a SET in one pipeline, so no other session can have the same.
             settingChanges += 1
             meaning.changes = settingChanges
         }
@@ -199,46 +189,58 @@ extension Pooler {
         ) {
             classify(definition.rawSpan.extracting(0..<message.text.count), for: client)
         }
-        client.unit.add(text.classification, shape: text.shape)
-        client.unit.parses.append(text)
-        client.unit.parsedNames.append(hashing(bytes.extracting(message.name)))
+        client.unit.needs.add(text.classification, fingerprint: text.shape)
+        return .parse(
+            name: message.name.shifted(by: MessageHeader.size),
+            hash: hashing(bytes.extracting(message.name)), text)
     }
 
-    private func lookAtBind(_ client: ClientSession, _ body: Range<Int>) throws(WireError) {
+    private func lookAtBind(
+        _ client: ClientSession, _ body: Range<Int>
+    ) throws(WireError) -> UnitMessage.Content {
         let bytes = client.unread.extracting(body)
         let message = try Bind(bodyPrefix: bytes)
-        client.unit.executes = true
-        if message.portal.isEmpty { client.unit.bindsUnnamed = true }
-        add(statement: bytes.extracting(message.statement), to: client)
-        if !client.unit.effects.isDisjoint(with: .mayChangeSettings) {
+        client.unit.needs.addExecution()
+        if message.portal.isEmpty { client.unit.needs.addUnnamedPortal() }
+        let hash = hashing(bytes.extracting(message.statement))
+        add(statement: bytes.extracting(message.statement), hash: hash, to: client)
+        if !client.unit.needs.effects.isDisjoint(with: .mayChangeSettings) {
             // `set_config($1, $2, false)`
             CustomNames.collect(from: bytes, into: &client.customNames)
         }
+        return .bind(
+            portal: message.portal.shifted(by: MessageHeader.size),
+            statement: message.statement.shifted(by: MessageHeader.size), hash: hash)
     }
 
     private func lookAtTarget(
         _ client: ClientSession, _ kind: UInt8, _ body: Range<Int>
-    ) throws(WireError) {
+    ) throws(WireError) -> UnitMessage.Content {
         let bytes = client.unread.extracting(body)
         let target = try Target(body: bytes)
-        if !target.isStatement { client.unit.executes = true }
-        if target.isStatement && kind == FrontendKind.describe {
-            add(statement: bytes.extracting(target.name), to: client)
+        let name = target.name.shifted(by: MessageHeader.size)
+        guard target.isStatement else {
+            client.unit.needs.addExecution()
+            return kind == FrontendKind.describe ? .describePortal(name: name) : .closePortal(name: name)
         }
+        let hash = hashing(bytes.extracting(target.name))
+        guard kind == FrontendKind.describe else { return .closeStatement(name: name, hash: hash) }
+        add(statement: bytes.extracting(target.name), hash: hash, to: client)
+        return .describeStatement(name: name, hash: hash)
     }
 
     /// A prepared statement is used: its needs are the unit's.
-    private func add(statement name: RawSpan, to client: ClientSession) {
-        let hash = hashing(name)
+    private func add(statement name: RawSpan, hash: UInt64, to client: ClientSession) {
         // One that this unit defines has been added with its Parse.
-        if client.unit.parsedNames.contains(hash) { return }
+        if client.unit.messages.parsedNames.contains(hash) { return }
         guard let entry = client.statements.find(name, hash: hash) else {
             addSQL(statement: name, to: client)
             return
         }
         let text = entry.text
-        if client.unit.phase == .gathering {
-            client.unit.uses.append(UnitOfWork.StatementUse(text: text, columns: entry.columns))
+        if client.unit.isGathering {
+            client.unit.messages.found(
+                use: UnitMessages.StatementUse(text: text, columns: entry.columns))
         }
         if text.catalogueVersion != client.database.catalogueVersion {
             let definition = text.definition
@@ -246,17 +248,17 @@ extension Pooler {
                 definition.rawSpan.extracting(0..<text.textCount), for: client)
             text.catalogueVersion = client.database.catalogueVersion
         }
-        client.unit.add(text.classification, shape: text.shape)
+        client.unit.needs.add(text.classification, fingerprint: text.shape)
         // Its EXECUTE may mean another statement by now.
         if text.classification.effects.contains(.sqlExecute),
             text.meaning.sqlVersion != client.sqlVersion {
-            client.unit.destination = .primary
+            client.unit.needs.requirePrimary()
         }
     }
 
     /// A statement that was prepared by SQL can be bound and described as well.
     private func addSQL(statement name: RawSpan, to client: ClientSession) {
-        client.unit.usesStatement = true
+        client.unit.needs.addUnknownStatement()
         guard !client.sqlStatements.isEmpty,
             let prepared = client.sqlStatements[
                 String(decoding: name.copy(0..<name.byteCount), as: UTF8.self)]
@@ -264,16 +266,12 @@ extension Pooler {
         var needs = prepared.classification
         needs.effects = prepared.effects.union(.sqlExecute)
         needs.command = .none
-        client.unit.add(needs, shape: 0)
+        client.unit.needs.add(needs, fingerprint: 0)
     }
 
-    private func lookAtFlush(_ client: ClientSession) -> Gathered {
-        let isOutside = client.server == nil && client.aborted == .no
-        if isOutside && !client.unit.executes && client.unit.phase == .gathering {
-            client.unit.endsInFlush = true
-            client.unit.isComplete = true
-        }
-        return .ready
+    /// Whether martlet may put a Sync in a Flush's place.
+    private func mayEndInFlush(_ client: ClientSession) -> Bool {
+        client.server == nil && client.aborted == .no
     }
 
     func classify(
@@ -310,8 +308,8 @@ extension Pooler {
             }
             if header.kind == FrontendKind.sync {
                 client.skipsUntilSync = false
-                if client.unit.phase == .running, let server = client.server {
-                    client.unit.isComplete = true
+                if client.unit.isRunning, let server = client.server {
+                    client.unit.messages.completed()
                     sync(server, .forward)
                 } else {
                     sendReady(client, client.status)
@@ -332,47 +330,45 @@ extension Pooler {
 
     /// Sends what has come of a long unit. Its rest is not known and may be a write; and what its
     /// server has of it is not kept any longer for another.
-    private func dispatchPart(_ client: ClientSession, now: Instant) {
-        if client.unit.phase == .running { dropSent(client) }
-        client.unit.destination = .primary
-        client.unit.reason = .tooLong
-        dispatch(client, now: now)
+    private func dispatchPart(_ client: ClientSession) -> Step {
+        if client.unit.isRunning { dropSent(client) }
+        client.unit.needs.addUnseenRest()
+        return .dispatch
     }
 
     /// A message too long to be held: all that came before it must be with a server first.
-    private func overflow(_ client: ClientSession, now: Instant) {
-        guard FrontendShape.mayBePassed(client.unread.byte(at: client.unit.gathered)) else {
+    private func overflow(_ client: ClientSession, now: Instant) -> Step {
+        guard FrontendShape.mayBePassed(client.unread.byte(at: client.unit.messages.byteCount)) else {
             return refuseLong(client, now: now)
         }
-        if client.unit.gathered == client.unit.sent && client.unit.phase == .running {
-            if client.unit.gathered > 0 { dropGathered(client) }
-            return passFront(client, now: now)
+        if client.unit.messages.byteCount == client.unit.messages.sentBytes && client.unit.isRunning {
+            if client.unit.messages.byteCount > 0 { dropGathered(client) }
+            passFront(client, now: now)
+            return .gather
         }
-        if client.unit.phase == .gathering {
-            // The rest is not known, so it is all that it could be.
-            client.unit.addOpaque()
-            client.unit.executes = true
-        }
-        dispatch(client, now: now)
+        // The rest is not known, so it is all that it could be.
+        if client.unit.isGathering { client.unit.needs.addOpaque() }
+        return .dispatch
     }
 
     /// A statement too long to be prepared is an error like a server's: it ends the transaction, and
     /// what follows is skipped up to Sync.
-    private func refuseLong(_ client: ClientSession, now: Instant) {
+    private func refuseLong(_ client: ClientSession, now: Instant) -> Step {
         let error = ErrorResponse(
             .error, "54000", "statement is too long to be prepared",
             hint: "See limits.statement.")
-        guard let server = client.server else { return fail(client, error, now: now) }
-        if client.unit.phase == .running {
+        guard let server = client.server else { return .fail(error) }
+        if client.unit.isRunning {
             translate(client, to: server, now: now)
         } else {
-            client.unit.phase = .running
-            client.unit.startedAt = now
+            client.unit.dispatched(now: now)
+            client.unit.started(on: place(of: server), now: now)
         }
         provoke(error, client, server)
         sent(to: server)
         dropGathered(client)
         client.skipsUntilSync = true
+        return .gather
     }
 
     /// The client broke the protocol: it is told, and that is the end.

@@ -20,7 +20,7 @@ extension Pooler {
             command = text.classification.command
         }
 
-        init(_ single: UnitOfWork.SingleStatement, of client: ClientSession) {
+        init(_ single: UnitMessages.SingleStatement, of client: ClientSession) {
             text = client.unread.copy(single.text)
             control = single.control
             command = single.command
@@ -43,46 +43,42 @@ extension Pooler {
         case failed(ErrorResponse)
     }
 
-    /// Answers the unit, or its part up to a Flush, where no server is needed; false when one is.
-    func answerLocally(_ client: ClientSession, now: Instant) -> Bool {
+    /// Answers the unit, or its part up to a Flush, where no server is needed; nil when one is.
+    func answerLocally(_ client: ClientSession, now: Instant) -> Step? {
         if mustRestoreFailure(client) {
             client.unit.restoresFailure = true
-            return false
+            return nil
         }
         if client.aborted == .no {
             guard let statement = localStatement(of: client) else {
-                guard isBare(client) else { return false }
-                answerExtended(client, now: now)
-                return true
+                return isBare(client) ? answerExtended(client, now: now) : nil
             }
             if mustAwaitPosition(statement, client) {
                 hold(client, .position, now: now)
-                return true
+                return .wait
             }
         }
-        if client.unit.parses.isEmpty, client.unit.gathered > 0,
+        if !client.unit.messages.definesStatements, client.unit.messages.byteCount > 0,
             client.unread.byte(at: 0) == FrontendKind.query {
-            answerSimple(client, now: now)
-        } else {
-            answerExtended(client, now: now)
+            return answerSimple(client, now: now)
         }
-        return true
+        return answerExtended(client, now: now)
     }
 
     /// What only a server can tell of an aborted transaction, and for that it is given one that has
     /// failed: what becomes of several statements in one query of which one may end it, and whether a
     /// text that is not understood has an error in its syntax, which comes before all else.
     private func mustRestoreFailure(_ client: ClientSession) -> Bool {
-        guard client.aborted == .told, client.server == nil, client.unit.isComplete else {
+        guard client.aborted == .told, client.server == nil, client.unit.messages.isComplete else {
             return false
         }
-        if client.unit.reason == .unknownStatement || client.unit.reason == .unparsable { return true }
+        if client.unit.needs.reason == .unknownStatement || client.unit.needs.reason == .unparsable { return true }
         return mayGoOnBehindEnd(client)
     }
 
     /// Several statements in one query, of which one may end the transaction.
     private func mayGoOnBehindEnd(_ client: ClientSession) -> Bool {
-        client.unit.hasSeveral && client.unit.containsTransactionControl
+        client.unit.needs.hasSeveral && client.unit.needs.containsTransactionControl
             && client.unread.byte(at: 0) == FrontendKind.query
     }
 
@@ -103,9 +99,9 @@ extension Pooler {
     /// The one statement that the gathered messages are about, if martlet can execute it.
     private func localStatement(of client: ClientSession) -> LocalStatement? {
         var statement: LocalStatement?
-        if let single = client.unit.single {
+        if let single = client.unit.messages.single {
             statement = LocalStatement(single, of: client)
-        } else if client.unit.hasCommand || client.localPortal != nil {
+        } else if client.unit.needs.hasCommand || client.localPortal != nil {
             statement = loneText(of: client).map(LocalStatement.init)
         }
         guard let statement, canExecute(statement, for: client) else { return nil }
@@ -115,7 +111,7 @@ extension Pooler {
     private func canExecute(_ statement: LocalStatement, for client: ClientSession) -> Bool {
         if ownSetting(statement) != nil {
             // The server of a transaction must hear of an error, so all of the unit must be here.
-            return client.server == nil || client.status != .failed && client.unit.isComplete
+            return client.server == nil || client.status != .failed && client.unit.messages.isComplete
         }
         if deallocated(by: statement, client) != nil { return client.status != .failed }
         guard client.server == nil else { return false }
@@ -132,37 +128,34 @@ extension Pooler {
     private func loneText(of client: ClientSession) -> PreparedText? {
         var found: PreparedText?
         var offset = 0
-        var parse = 0
         var isExecuted = false
         var isClosed = false
-        while let message = client.nextGathered(&offset) {
-            let body = client.unread.extracting(message.body)
+        for (index, message) in client.unit.messages.list.enumerated() {
+            let start = offset
+            offset += message.byteCount
             var text = found ?? client.localPortal
-            switch message.kind {
-            case FrontendKind.bind where isClosed, FrontendKind.describe where isClosed: return nil
-            case FrontendKind.parse:
-                text = client.unit.parses[parse]
-                parse += 1
-            case FrontendKind.bind:
-                guard let bind = try? Bind(bodyPrefix: body), bind.portal.isEmpty else { return nil }
-                text = statement(named: body.extracting(bind.statement), of: client, parsed: parse)
-            case FrontendKind.describe:
-                guard let target = try? Target(body: body) else { return nil }
-                if target.isStatement {
-                    text = statement(
-                        named: body.extracting(target.name), of: client, parsed: parse)
-                } else if !target.name.isEmpty {
-                    return nil
-                }
-            case FrontendKind.execute:
-                guard body.byteCount > 0, body.byte(at: 0) == 0, !isExecuted else { return nil }
+            switch message.content {
+            case .bind where isClosed, .describePortal where isClosed, .describeStatement where isClosed:
+                return nil
+            case .parse(_, _, let definition): text = definition
+            case .bind(let portal, let name, let hash):
+                guard portal.isEmpty else { return nil }
+                text = statement(
+                    named: name.shifted(by: start), hash: hash, of: client, before: index)
+            case .describeStatement(let name, let hash):
+                text = statement(
+                    named: name.shifted(by: start), hash: hash, of: client, before: index)
+            case .describePortal(let name):
+                guard name.isEmpty else { return nil }
+            case .execute(let portal):
+                guard portal.isEmpty, !isExecuted else { return nil }
                 isExecuted = true
-            case FrontendKind.close:
-                // A name that is used behind it may not be there any more.
+            case .closeStatement, .closePortal:
+                // A name that is used after it may not be there any more.
                 isClosed = isClosed || found != nil
                 continue
-            case FrontendKind.sync, FrontendKind.flush: continue
-            default: return nil
+            case .sync, .flush: continue
+            case .query, .functionCall: return nil
             }
             guard let text, found == nil || found === text else { return nil }
             found = text
@@ -170,30 +163,25 @@ extension Pooler {
         return found
     }
 
-    /// What a name stands for behind the first `parsed` Parse messages of the unit.
+    /// What a name stands for after the first messages of the unit.
     private func statement(
-        named name: RawSpan, of client: ClientSession, parsed: Int
+        named name: Range<Int>, hash: UInt64, of client: ClientSession, before count: Int
     ) -> PreparedText? {
-        let hash = hashing(name)
-        if let index = client.unit.parsedNames[..<parsed].lastIndex(of: hash) {
-            return client.unit.parses[index]
-        }
-        return client.statements.find(name, hash: hash)?.text
+        client.unit.messages.definition(named: hash, before: count)
+            ?? client.statements.find(client.unread.extracting(name), hash: hash)?.text
     }
 
     /// Nothing but Close of statements, Sync and Flush, from a client that holds no server.
     private func isBare(_ client: ClientSession) -> Bool {
-        guard client.server == nil, !client.unit.executes, !client.unit.usesStatement else {
-            return false
-        }
-        var offset = 0
-        while let message = client.nextGathered(&offset) {
-            switch message.kind {
-            case FrontendKind.sync, FrontendKind.flush, FrontendKind.close: continue
-            default: return false
+        guard client.server == nil, !client.unit.needs.executes, !client.unit.needs.usesStatement
+        else { return false }
+        return client.unit.messages.list.allSatisfy { message in
+            switch message.content {
+            case .sync, .flush, .closeStatement, .closePortal: true
+            case .query, .parse, .bind, .describeStatement, .describePortal, .execute, .functionCall:
+                false
             }
         }
-        return true
     }
 
     // MARK: Executing
@@ -273,8 +261,8 @@ extension Pooler {
 
     // MARK: The simple protocol
 
-    private func answerSimple(_ client: ClientSession, now: Instant) {
-        let statement = client.unit.single.map { LocalStatement($0, of: client) }
+    private func answerSimple(_ client: ClientSession, now: Instant) -> Step {
+        let statement = client.unit.messages.single.map { LocalStatement($0, of: client) }
         forgetUnnamed(client)
         let outcome = statement.map { execute($0, for: client, now: now) }
             ?? executeInAborted(nil, client)
@@ -288,98 +276,94 @@ extension Pooler {
         }
         sendReady(client, client.status)
         finishUnit(client, now: now)
+        return .gather
     }
 
     /// An error in a transaction ends it on its server too.
-    private func failLocally(_ client: ClientSession, _ error: ErrorResponse, now: Instant) {
-        if let server = client.server, client.status == .inTransaction {
-            client.unit.phase = .running
-            provoke(error, client, server)
-            sync(server, .forward)
-            dropGathered(client)
-        } else {
-            fail(client, error, now: now)
+    private func failLocally(
+        _ client: ClientSession, _ error: ErrorResponse, now: Instant
+    ) -> Step {
+        guard let server = client.server, client.status == .inTransaction else {
+            return .fail(error)
         }
+        client.unit.started(on: place(of: server), now: now)
+        provoke(error, client, server)
+        sync(server, .forward)
+        dropGathered(client)
+        return .gather
     }
 
     // MARK: The extended protocol
 
-    private func answerExtended(_ client: ClientSession, now: Instant) {
+    private func answerExtended(_ client: ClientSession, now: Instant) -> Step {
         var offset = 0
-        var parse = 0
         let wasAborted = client.aborted != .no
-        while let message = client.nextGathered(&offset) {
-            if let error = answer(message, &parse, client, now: now) {
+        for message in client.unit.messages.list {
+            let start = offset
+            offset += message.byteCount
+            if let error = answer(message, at: start, client, now: now) {
                 return failLocally(client, error, now: now)
             }
             if wasAborted && client.aborted == .no {
                 // The transaction is over. What comes behind its end is a unit of its own.
                 client.localPortal = nil
                 client.inbound.consume(offset)
-                client.unit.gathered = 0
+                client.unit.messages.forget()
                 break
             }
         }
         markDirty(client)
         finishUnit(client, now: now)
+        return .gather
     }
 
     /// Answers one message; the error that it ends in, if it does.
     private func answer(
-        _ message: ClientSession.GatheredMessage, _ parse: inout Int, _ client: ClientSession,
-        now: Instant
+        _ message: UnitMessage, at start: Int, _ client: ClientSession, now: Instant
     ) -> ErrorResponse? {
-        let body = client.unread.extracting(message.body)
-        switch message.kind {
-        case FrontendKind.parse:
-            guard let message = try? Parse(body: body) else { return nil }
-            let text = client.unit.parses[parse]
-            parse += 1
-            let name = body.copy(message.name)
-            let hash = hashing(name)
+        switch message.content {
+        case .parse(let name, let hash, let text):
+            let name = client.unread.copy(name.shifted(by: start))
             if let error = refusalInAborted(text, or: .abortedTransaction, client)
                 ?? definitionError(name, hash: hash, client) {
                 return error
             }
             client.statements.define(name, hash: hash, text)
             client.output.message(BackendKind.parseComplete)
-        case FrontendKind.bind:
-            guard let message = try? Bind(bodyPrefix: body) else { return nil }
-            let name = body.extracting(message.statement)
-            let text = client.statements.find(name, hash: hashing(name))?.text
+        case .bind(_, let name, let hash):
+            let name = client.unread.extracting(name.shifted(by: start))
+            let text = client.statements.find(name, hash: hash)?.text
             if let error = refusalInAborted(text, or: .noStatement(name), client) { return error }
             client.localPortal = text
             client.output.message(BackendKind.bindComplete)
-        case FrontendKind.describe:
-            guard let target = try? Target(body: body) else { return nil }
-            let name = body.extracting(target.name)
-            let text =
-                target.isStatement
-                ? client.statements.find(name, hash: hashing(name))?.text
-                : name.byteCount == 0 ? client.localPortal : nil
-            let missing = target.isStatement ? ErrorResponse.noStatement(name) : .noPortal(name)
-            if let error = refusalInAborted(text, or: missing, client) { return error }
-            describe(text, isStatement: target.isStatement, client)
-        case FrontendKind.execute:
-            let name = body.extracting(0..<max(body.byteCount - 5, 0))
+        case .describeStatement(let name, let hash):
+            let name = client.unread.extracting(name.shifted(by: start))
+            let text = client.statements.find(name, hash: hash)?.text
+            if let error = refusalInAborted(text, or: .noStatement(name), client) { return error }
+            describe(text, isStatement: true, client)
+        case .describePortal(let name):
+            let text = name.isEmpty ? client.localPortal : nil
+            let name = client.unread.extracting(name.shifted(by: start))
+            if let error = refusalInAborted(text, or: .noPortal(name), client) { return error }
+            describe(text, isStatement: false, client)
+        case .execute(let name):
+            let name = client.unread.extracting(name.shifted(by: start))
             if name.byteCount > 0 || client.localPortal == nil,
                 let error = refusalInAborted(nil, or: .noPortal(name), client) {
                 return error
             }
             return executeBound(client, now: now)
-        case FrontendKind.query, FrontendKind.functionCall:
-            // Behind other messages, in a transaction that is lost.
+        case .query, .functionCall:
+            // After other messages, in a transaction that is lost.
             if case .failed(let error) = executeInAborted(nil, client) { return error }
-        case FrontendKind.close:
-            guard let target = try? Target(body: body) else { return nil }
-            if target.isStatement {
-                client.statements.remove(hash: hashing(body.extracting(target.name)))
-            }
+        case .closeStatement(_, let hash):
+            client.statements.remove(hash: hash)
             client.output.message(BackendKind.closeComplete)
-        case FrontendKind.sync:
+        case .closePortal: client.output.message(BackendKind.closeComplete)
+        case .sync:
             client.localPortal = nil
             sendReady(client, client.status)
-        default: break  // Flush: everything leaves at the end of the wake-up anyway.
+        case .flush: break  // Everything leaves at the end of the wake-up anyway.
         }
         return nil
     }

@@ -311,8 +311,8 @@ extension Pooler {
         client.phase = .greeting
         counters.logins.count(.accepted)
         client.unit.isLogin = true
-        client.unit.isRerunnable = true
-        if client.replication != nil { return openReplication(client, now: now) }
+        client.unit.replay.routed()
+        if client.replication != nil { return proceed(client, .route, now: now) }
         if client.database.noteNeed(now: now) {
             effects.append(.needCatalogue(database: client.database.name))
         }
@@ -322,7 +322,7 @@ extension Pooler {
             client.endUnit()
             return greet(client, reported: profile.reported, now: now)
         }
-        route(client, now: now)
+        proceed(client, .route, now: now)
     }
 
     // MARK: Greeting
@@ -334,7 +334,9 @@ extension Pooler {
     }
 
     /// A server has taken the client's settings: what it reports is what the client is told.
-    func finishLogin(_ client: ClientSession, on server: ServerConnection, now: Instant) {
+    func finishLogin(
+        _ client: ClientSession, on server: ServerConnection, now: Instant
+    ) -> Step {
         if profiles.count >= LoginProfile.limit { profiles.removeAll() }
         profiles[profileKey(of: client)] = LoginProfile(
             settings: client.settings, reported: server.reported, madeAt: now)
@@ -343,6 +345,7 @@ extension Pooler {
         server.lostClient()
         greet(client, reported: server.reported, now: now)
         release(server, now: now)
+        return .gather
     }
 
     func greet(_ client: ClientSession, reported: ParameterSet, now: Instant) {
@@ -367,8 +370,7 @@ extension Pooler {
                 .clientLoggedIn(
                     client.id, user: client.user, database: client.database.name,
                     peer: client.peer, encryption: encryption)))
-        advance(client, now: now)
-        reconsiderReading(client)
+        proceed(client, .gather, now: now)
     }
 
     // MARK: Places

@@ -33,8 +33,8 @@ extension Pooler {
     /// Forwards the copy message at the front of `inbound`; false when it is not wholly there, or
     /// when it is none.
     func forwardCopy(_ client: ClientSession, _ server: ServerConnection) -> Bool {
-        if client.unit.sent > 0 { dropSent(client) }
-        if client.unit.gathered > 0 { client.unit.forgetGathered() }
+        if client.unit.messages.sentBytes > 0 { dropSent(client) }
+        if client.unit.messages.byteCount > 0 { client.unit.messages.copyStarted() }
         let header: MessageHeader?
         do {
             header = try MessageHeader(in: client.unread, at: 0)
@@ -89,7 +89,7 @@ extension Pooler {
         if client.passing == 0 {
             client.isDropping = false
             if let server = client.server { settle(server, isLast: true, now: now) }
-            advance(client, now: now)
+            proceed(client, .gather, now: now)
         }
         return relay
     }
@@ -112,7 +112,7 @@ extension Pooler {
         case FrontendKind.bind: passBind(header, client, server)
         case FrontendKind.query, FrontendKind.functionCall:
             if header.kind == FrontendKind.query { forgetUnnamed(client) }
-            client.unit.isComplete = true
+            client.unit.messages.completed()
             passAll(
                 header, owing: header.kind == FrontendKind.query ? .query : .functionCall, client,
                 server)

@@ -24,11 +24,10 @@ extension Pooler {
             relay = scan(bytes, from: server, now: now)
         }
         settle(server, isLast: relay.count == bytes.byteCount, now: now)
-        if let client = server.client, client.unit.phase == .running, !client.inbound.isEmpty,
-            server.requests.replies.isCopyingIn || !client.unit.isComplete {
+        if let client = server.client, client.unit.isRunning, !client.inbound.isEmpty,
+            server.requests.replies.isCopyingIn || !client.unit.messages.isComplete {
             // COPY data that waited for this.
-            advance(client, now: now)
-            reconsiderReading(client)
+            proceed(client, .gather, now: now)
         }
         return relay
     }
@@ -98,7 +97,7 @@ extension Pooler {
     private func scan(_ bytes: RawSpan, from server: ServerConnection, now: Instant) -> Relay {
         var offset = 0
         while offset < bytes.byteCount {
-            if offset > 0, let client = server.client, client.unit.repeated > 0 {
+            if offset > 0, let client = server.client, client.unit.replay.repliesToSuppress > 0 {
                 // What the client has got already is taken out message by message.
                 return finish(bytes, upTo: offset, server)
             }
@@ -163,7 +162,7 @@ extension Pooler {
     ) -> Relay {
         guard end > 0, let client = server.client else { return Relay(count: end) }
         let run = bytes.extracting(0..<end)
-        if client.unit.isHoldingBack {
+        if client.unit.replay.withholds {
             client.holdback.append(run)
             flushHeldBack(client, server)
             return Relay(count: end)
@@ -194,7 +193,7 @@ extension Pooler {
     /// Messages that are read, and while answers are held back all that may yet be withdrawn.
     private func needsWhole(_ kind: UInt8, _ server: ServerConnection) -> Bool {
         BackendShape.isSpecial(kind)
-            || (server.client?.unit.isHoldingBack == true && !BackendShape.isDecisive(kind))
+            || (server.client?.unit.replay.withholds == true && !BackendShape.isDecisive(kind))
             || server.internalQuery != nil
             || kind == BackendKind.commandComplete && server.client.map(mayDeallocate) == true
             || kind == BackendKind.rowDescription && server.requests.replies.first?.reportsColumns == true

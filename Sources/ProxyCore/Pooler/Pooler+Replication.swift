@@ -10,33 +10,34 @@ internal import PostgresWire
 /// counts as one of the node's servers, and among those of its user like a database of its own.
 extension Pooler {
     /// Looks for a server: `route` for a client whose startup packet asked for replication.
-    func openReplication(_ client: ClientSession, now: Instant) {
+    func openReplication(_ client: ClientSession, now: Instant) -> Step {
+        client.unit.routed()
         guard let primary = topology.primary, let node = topology[primary] else {
-            return hold(client, .noPrimary, now: now)
+            hold(client, .noPrimary, now: now)
+            return .wait
         }
         // No database has an empty name.
         let key = PoolKey(node: primary, database: "", user: client.user)
         switch place(for: key, client.policy.pool, now: now) {
         case .granted: break
         case .poolFull:
-            return fail(
-                client,
+            return .fail(
                 ErrorResponse(
                     .error, "53300", "too many replication connections of one user",
-                    hint: "martlet opens \(client.policy.pool.size) at a time (pools.size)."),
-                now: now)
+                    hint: "martlet opens \(client.policy.pool.size) at a time (pools.size)."))
         case .full(let scope):
             effects.append(.broadcast(.makeRoom(scope)))
-            return hold(client, .nodeFull, now: now)
+            hold(client, .nodeFull, now: now)
+            return .wait
         }
         let server = ServerConnection(id: slots.take(), key: key, bytes: bytes, now: now)
         slots.place(.server(server), at: server.id)
         server.replication = client.replication?.startup
         server.reserved(for: client)
         client.server = server
-        client.unit.node = primary
-        client.unit.phase = .preparing
+        client.unit.leased(Unit.Place(node: primary, asReplica: false), now: now)
         effects.append(.connect(server.id, host: node.host, port: node.port))
+        return .wait
     }
 
     private func place(for key: PoolKey, _ pool: PoolPolicy, now: Instant) -> SlotVerdict {
@@ -122,17 +123,21 @@ extension Pooler {
     func replicationRefused(_ client: ClientSession, _ error: ErrorResponse, now: Instant) {
         client.server = nil
         if Refusal.isShutdown(error) {
-            effects.append(.doubt(client.unit.node ?? NodeID(0)))
+            if let place = client.unit.place { effects.append(.doubt(place.node)) }
+            client.unit.routed()
             hold(client, .noPrimary, now: now)
         } else {
-            fail(client, error, now: now)
+            proceed(client, .fail(error), now: now)
         }
     }
 
     /// Its server is gone.
     func replicationLost(_ client: ClientSession, _ server: ServerConnection, now: Instant) {
         detach(client, server)
-        if client.unit.isLogin { return hold(client, .noPrimary, now: now) }
+        if client.unit.isLogin {
+            client.unit.routed()
+            return hold(client, .noPrimary, now: now)
+        }
         endReplication(client, server.boundary)
     }
 

@@ -47,7 +47,7 @@ extension Pooler {
                 tag.byteCount > rollback.count && tag.equals(rollback, in: 0..<rollback.count)
         }
         guard reply.disposition == .forward else { return }
-        client.unit.sawCompletion = true
+        client.unit.replay.completed()
         if mayDeallocate(client) { deallocate(tag, client, server) }
     }
 
@@ -61,8 +61,8 @@ extension Pooler {
     private func deallocate(_ tag: RawSpan, _ client: ClientSession, _ server: ServerConnection) {
         let text = tag.text(0..<max(tag.byteCount - 1, 0))
         completed(text, of: client)
-        if text == "DEALLOCATE", !client.unit.deallocates.isEmpty {
-            client.statements.remove(hash: client.unit.deallocates.removeFirst())
+        if text == "DEALLOCATE", client.unit.sending.deallocates {
+            client.statements.remove(hash: client.unit.sending.nextDeallocated())
         }
         guard text == "DEALLOCATE ALL" || text == "DISCARD ALL" else { return }
         let (names, statements) = server.requests.replies.definitions
@@ -74,7 +74,7 @@ extension Pooler {
         let isSyncIgnored = server.requests.copyInStarted()
         if let client = server.client {
             // The Sync does not end the unit; the client sends another.
-            if isSyncIgnored { client.unit.isComplete = false }
+            if isSyncIgnored { client.unit.messages.syncIgnored() }
         } else {
             failCopy(server, needsSync: isSyncIgnored)
         }
@@ -91,29 +91,28 @@ extension Pooler {
 
     /// Something of the answer goes to the client: the unit will not be run again.
     func decided(_ client: ClientSession) {
-        if client.unit.isHoldingBack {
-            client.unit.isHoldingBack = false
+        if client.unit.replay.withholds {
+            let isRepeatable = client.unit.replay.isRepeatable
+            client.unit.replay.decided()
             if !client.holdback.isEmpty { passHeldBack(to: client) }
+            if isRepeatable { dropSent(client) }
         }
-        if client.unit.isRerunnable { dropSent(client) }
         if client.unit.carriesBegin { client.deferredBegin = nil }
     }
 
     /// The client gets what was held back, but for what it got when the unit ran before.
     private func passHeldBack(to client: ClientSession) {
         var offset = 0
-        while client.unit.repeated > 0 || !client.unit.isComplete,
+        while client.unit.replay.repliesToSuppress > 0 || !client.unit.messages.isComplete,
             let header = try? MessageHeader(in: client.holdback.unread, at: offset) {
             let end = offset + header.totalCount
             if BackendShape.isReply(header.kind) {
-                if client.unit.repeated > 0 {
-                    client.unit.repeated -= 1
+                if client.unit.replay.suppressesNext() {
                     send(client.holdback.unread.extracting(0..<offset), to: client)
                     client.holdback.consume(end)
                     offset = 0
                     continue
                 }
-                client.unit.passedOn += 1
             }
             offset = end
         }
@@ -124,7 +123,7 @@ extension Pooler {
     /// Everything up to a Flush is answered: whoever sent it waits for that, though it does not
     /// decide yet and the unit may still run again.
     func flushHeldBack(_ client: ClientSession, _ server: ServerConnection) {
-        guard client.unit.isHoldingBack, !client.unit.isComplete, server.requests.replies.isEmpty,
+        guard client.unit.replay.withholds, !client.unit.messages.isComplete, server.requests.replies.isEmpty,
             !client.holdback.isEmpty
         else { return }
         passHeldBack(to: client)
@@ -133,7 +132,7 @@ extension Pooler {
     /// Gives the client the answers that are made here and whose turn it is.
     func resolveMade(_ server: ServerConnection, _ client: ClientSession) {
         while let kind = server.requests.nextFake() {
-            if client.unit.isHoldingBack {
+            if client.unit.replay.withholds {
                 Self.make(kind, into: &client.holdback)
             } else {
                 Self.make(kind, into: &client.output)
@@ -188,7 +187,7 @@ extension Pooler {
             return
         }
         // Notices of martlet's own messages are nobody's business, but those of the deferred BEGIN.
-        if client.unit.isHoldingBack {
+        if client.unit.replay.withholds {
             client.holdback.append(message)
         } else {
             send(message, to: client)
@@ -210,7 +209,7 @@ extension Pooler {
         // While settings are replayed the client is told once, of the outcome (`start`).
         if server.internalQuery?.purpose.delaysReports == true { return }
         if client.reported[key] != value {
-            if client.unit.isHoldingBack {
+            if client.unit.replay.withholds {
                 client.holdback.append(message)
             } else {
                 send(message, to: client)
@@ -237,11 +236,11 @@ extension Pooler {
         if reply.disposition == .forward {
             decided(client)
             if status == .idle && needsInspection(client) && server.requests.replies.isEmpty {
-                client.unit.awaitsInspection = true
+                client.unit.answered()
             } else {
                 sendReady(client, status)
             }
-        } else if client.unit.endsInFlush {
+        } else if client.unit.messages.end == .flush {
             decided(client)
         }
         server.incoming.ready(owesNothing: server.requests.replies.isEmpty)
@@ -302,7 +301,7 @@ extension Pooler {
         case .swallowError: break
         case .replaceError:
             decided(client)
-            (client.unit.provoked?.error ?? error).write(to: &client.output)
+            (client.unit.sending.injectedError ?? error).write(to: &client.output)
             markDirty(client)
         case .forward, .fake:
             decided(client)
@@ -334,9 +333,9 @@ extension Pooler {
         in reply: OwedReply, _ client: ClientSession, _ server: ServerConnection
     ) {
         if reply.kind.isSimple { return }
-        if !client.unit.isComplete || client.unit.endsInFlush {
+        if client.unit.messages.end != .complete {
             // The Sync is yet to come, or it is martlet's own.
-            if client.unit.gathered > 0 { dropGathered(client) }
+            if client.unit.messages.byteCount > 0 { dropGathered(client) }
             client.skipsUntilSync = true
         } else if server.requests.replies.isEmpty {
             // A Query was skipped, behind a BEGIN by the extended protocol.

@@ -13,13 +13,13 @@ internal import PostgresWire
 extension Pooler {
     /// Runs the unit once its server is known to give the columns that the client expects, where it
     /// expects some.
-    func compareResults(_ client: ClientSession, on server: ServerConnection, now: Instant) {
-        guard !client.unit.isLogin, server.status != .failed else {
-            return start(client, on: server, now: now)
-        }
+    func compareColumns(
+        _ client: ClientSession, on server: ServerConnection, now: Instant
+    ) -> Step {
+        guard !client.unit.isLogin, server.status != .failed else { return .start(server) }
         var asked: Set<Int> = []
         var isAnother = false
-        for use in client.unit.uses where use.columns != .unknown {
+        for use in client.unit.messages.uses where use.columns != .unknown {
             let found = server.statements.columns(of: use.text.index)
             if found != .unknown {
                 isAnother = isAnother || found != use.columns
@@ -29,49 +29,51 @@ extension Pooler {
             }
         }
         if !asked.isEmpty {
-            client.unit.phase = .preparing
             server.began(.columns)
-            return sync(server, .skip)
+            sync(server, .skip)
+            return .wait
         }
-        if isAnother && client.unit.runsOnReplica && client.unit.isRerunnable {
+        if isAnother && client.unit.runsOnReplica && client.unit.replay.isRepeatable {
             // It may be behind what the client was told; the primary is not.
             counters.retries.count(.unknownToReplica)
             return retryOnPrimary(client, from: server, now: now)
         }
-        start(client, on: server, now: now)
+        return .start(server)
     }
 
     /// What the unit needs has not come to this replica yet.
-    func retryOnPrimary(_ client: ClientSession, from server: ServerConnection, now: Instant) {
-        client.unit.attempts = max(client.unit.attempts, 2)
+    func retryOnPrimary(
+        _ client: ClientSession, from server: ServerConnection, now: Instant
+    ) -> Step {
+        client.unit.replay.failedOnReplica()
+        uncount(client, now: now)
+        client.unit.routed()
         detach(client, server)
         cleanUp(server, now: now)
-        reroute(client, now: now)
+        return .route
     }
 
     /// The server has described what it was asked for.
-    func columnsDescribed(_ server: ServerConnection, _ query: InternalQuery, now: Instant) {
-        guard let client = server.client else { return cleanUp(server, now: now) }
-        guard let error = query.error else {
-            return compareResults(client, on: server, now: now)
-        }
-        if server.status == .failed {
-            let overdue = client.unit.overdue.map { ErrorResponse.canceled(for: $0.subject) }
-            return failOnServer(client, overdue ?? error, server)
-        }
-        // The same error comes again, in its place in the unit.
-        start(client, on: server, now: now)
+    func columnsDescribed(
+        _ client: ClientSession, on server: ServerConnection, _ query: InternalQuery, now: Instant
+    ) -> Step {
+        guard let error = query.error else { return .compareColumns(server) }
+        // Otherwise the same error comes again, in its place in the unit.
+        guard server.status == .failed else { return .start(server) }
+        let overdue = client.unit.overdue.map { ErrorResponse.canceled(for: $0.subject) }
+        failOnServer(client, overdue ?? error, server, now: now)
+        return .gather
     }
 
     /// The unit ends with an error of martlet's own before any of it was sent, and with it the
     /// transaction on its server.
     func failOnServer(
-        _ client: ClientSession, _ error: ErrorResponse, _ server: ServerConnection
+        _ client: ClientSession, _ error: ErrorResponse, _ server: ServerConnection, now: Instant
     ) {
-        client.unit.phase = .running
-        client.unit.isHoldingBack = false
+        client.unit.started(on: client.unit.place ?? place(of: server), now: now)
+        client.unit.replay.decided()
         provoke(error, client, server)
-        if client.unit.isComplete && !client.unit.endsInFlush { sync(server, .forward) }
+        if client.unit.messages.end == .complete { sync(server, .forward) }
         dropGathered(client)
         sent(to: server)
     }

@@ -35,7 +35,6 @@ extension Pooler {
             server.session.prepared(wanted)
             return false
         }
-        client.unit.phase = .preparing
         sent(to: server)
         return true
     }
@@ -53,29 +52,28 @@ extension Pooler {
     ///
     /// A statement that cannot be made any more, because a table of it is gone or is not there yet on
     /// a replica, is an error of who executes it and of nobody else.
-    func statementsPrepared(_ server: ServerConnection, _ query: InternalQuery, now: Instant) {
+    func statementsPrepared(
+        _ client: ClientSession, on server: ServerConnection, _ query: InternalQuery, now: Instant
+    ) -> Step {
         let errors = query.failures
-        let wasOwn = errors.first { $0.statement == nil }
-        guard let client = server.client, wasOwn == nil else {
+        if let own = errors.first(where: { $0.statement == nil }) {
             server.session.becameUnknown()
-            if let client = server.client, let wasOwn {
-                detach(client, server)
-                fail(client, wasOwn.error, now: now)
-            }
-            return cleanUp(server, now: now)
+            detach(client, server)
+            cleanUp(server, now: now)
+            return .fail(own.error)
         }
         let failed = errors.compactMap(\.statement)
         let made = client.sqlStatements.entries.filter { one in !failed.contains { $0 === one } }
         server.session.prepared(client.sqlStatements.with(made))
-        guard let executed = client.unit.executedName,
+        guard let executed = client.unit.messages.executedName,
             let error = errors.first(where: { $0.statement?.name == executed })
-        else { return compareResults(client, on: server, now: now) }
+        else { return .compareColumns(server) }
         if client.unit.runsOnReplica {
             // The primary may have what the statement needs, as for any other.
             counters.retries.count(.unknownToReplica)
             return retryOnPrimary(client, from: server, now: now)
         }
-        fail(client, error.error, now: now)
+        return .fail(error.error)
     }
 
     // MARK: What the session prepares
@@ -83,7 +81,7 @@ extension Pooler {
     /// A unit is about to be sent: where it is one PREPARE, that is remembered until it is answered.
     func notePrepare(_ client: ClientSession) {
         client.preparing = nil
-        guard let single = client.unit.single, case .prepare(let name) = single.command,
+        guard let single = client.unit.messages.single, case .prepare(let name) = single.command,
             client.pendingEffects.isDisjoint(with: .mayChangeMeaning), client.policy.pool.mode != .session
         else { return }
         let text = client.unread.copy(single.text)

@@ -49,8 +49,8 @@ extension Pooler {
         var limits = ServerLimits(
             pool: pool.policy.size, node: policy.pools.serversPerNode,
             user: pool.policy.serversPerUser, database: pool.policy.serversPerDatabase)
-        if let oldest = pool.oldestWaiter,
-            now - oldest.unit.waitingSince >= policy.pools.reserveTimeout
+        if let since = pool.oldestWaiter?.unit.waitingSince,
+            now - since >= policy.pools.reserveTimeout
         {
             limits.pool += pool.policy.reserveSize
         }
@@ -188,9 +188,12 @@ extension Pooler {
             server.becameIdle(now: now)
             return
         }
-        if let client = pool.dequeue(where: { isUsable(server, for: $0) }) {
+        if let client = pool.dequeue(where: { isUsable(server, for: $0.unit.place) }),
+            let place = client.unit.place
+        {
             announceWaiting(pool)
-            return attach(server, to: client, now: now)
+            attach(server, to: client, place, now: now)
+            return proceed(client, .prepare(server), now: now)
         }
         if pool.waitingCount > 0 { return replace(server, isNew: isNew, now: now) }
         if topology.isDraining(server.key.node) { return close(server, .topology) }
@@ -278,7 +281,7 @@ extension Pooler {
         let client = server.client
         server.lostClient()
         close(server, .protocolViolation)
-        if let client { serverLost(client, server, reason: what, now: now) }
+        if let client { proceed(client, serverLost(client, server, now: now), now: now) }
     }
 }
 

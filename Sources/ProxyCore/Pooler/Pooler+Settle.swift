@@ -15,16 +15,23 @@ extension Pooler {
         // A COPY may fail with half a message of its data at the server: the rest comes first.
         if let client = server.client, client.passing > 0, !client.isDropping { return }
         server.incoming.settled()
-        if let query = server.endInternalQuery() { return ended(query, on: server, now: now) }
-        guard let client = server.client else { return cleanUp(server, now: now) }
-        unitEnded(client, on: server, now: now)
+        let query = server.endInternalQuery()
+        guard let client = server.client else {
+            if let query { ended(query, on: server, now: now) } else { cleanUp(server, now: now) }
+            return
+        }
+        let step = query.map { ended($0, of: client, on: server, now: now) } ?? .end(server)
+        proceed(client, step, now: now)
     }
 
     /// The unit is answered; its server, if it still is there, is free unless a transaction is open.
     func unitEnded(
         _ client: ClientSession, on server: ServerConnection, now: Instant
-    ) {
-        if client.unit.awaitsInspection { return inspect(client, server) }
+    ) -> Step {
+        if case .answered = client.unit.phase {
+            inspect(client, server)
+            return .wait
+        }
         if server.status == .idle {
             if client.hasTouchedData { markPosition(client, server, now: now) }
             client.hasTouchedData = false
@@ -37,7 +44,7 @@ extension Pooler {
             client.pendingResets = .nothing
         }
         let span = now - client.unit.startedAt
-        if client.unit.countsAsRead {
+        if client.unit.load.isRead {
             counters.readDurations.record(span)
         } else {
             counters.writeDurations.record(span)
@@ -48,26 +55,26 @@ extension Pooler {
             cleanUp(server, now: now)
         }
         if client.status == .idle && isDraining && server.status == .idle {
-            return farewell(client)
+            farewell(client)
+            return .wait
         }
-        advance(client, now: now)
-        reconsiderReading(client)
+        return .gather
     }
 
     /// The unit is over, well or not; its traces in the counters and in `inbound` go.
     func finishUnit(_ client: ClientSession, now: Instant, latency: Instant.Span? = nil) {
         countAsExecuting(client, false, now: now)
-        if client.unit.countsAsRead { demand.ended(now: now) }
+        if client.unit.load.isRead { demand.ended(now: now) }
         uncount(client, now: now, latency: latency)
-        if client.unit.gathered > 0 { dropGathered(client) }
+        if client.unit.messages.byteCount > 0 { dropGathered(client) }
         client.holdback.removeAll()
         client.endUnit()
     }
 
     /// The node's load no longer has this unit.
     func uncount(_ client: ClientSession, now: Instant, latency: Instant.Span? = nil) {
-        guard client.unit.isCounted, let node = client.unit.node else { return }
-        client.unit.isCounted = false
+        guard let node = client.unit.load.node else { return }
+        client.unit.load.counted(on: nil)
         loads.ended(on: node, latency: latency, now: now)
     }
 
@@ -75,7 +82,7 @@ extension Pooler {
         _ client: ClientSession, _ server: ServerConnection, now: Instant
     ) {
         let isPrimary = !client.unit.runsOnReplica
-        if isPrimary && !client.unit.countsAsRead {
+        if isPrimary && !client.unit.load.isRead {
             client.position.wrote(acknowledgedAt: now)
         } else {
             client.position.read(on: server.key.node, isPrimary: isPrimary, endedAt: now)
@@ -102,13 +109,12 @@ extension Pooler {
         if client.policy.pool.mode == .session { return false }
         if !client.pendingEffects.isDisjoint(with: StateInspection.unknowable) { return true }
         if client.pins.isEmpty { return false }
-        return client.pendingSchemaChange || client.unit.containsTransactionControl
+        return client.pendingSchemaChange || client.unit.needs.containsTransactionControl
             || !client.pendingEffects.isDisjoint(with: .mayChangeCursors)
     }
 
     private func inspect(_ client: ClientSession, _ server: ServerConnection) {
-        client.unit.phase = .inspecting
-        client.unit.awaitsInspection = false
+        client.unit.inspected()
         let query = StateInspection.query(
             effects: client.pendingEffects, pins: client.pins, custom: client.customNames)
         // A standby runs nothing in the mode that the session may just have chosen.
@@ -120,7 +126,7 @@ extension Pooler {
 
     private func inspected(
         _ client: ClientSession, on server: ServerConnection, _ query: InternalQuery, now: Instant
-    ) {
+    ) -> Step {
         if query.error == nil, let findings = StateInspection.findings(rows: query.rows) {
             adopt(findings, client, server, now: now)
         } else {
@@ -132,14 +138,10 @@ extension Pooler {
             // what the client is told of it says how it will write (client_encoding).
             server.run(.settings, replay)
             sent(to: server)
-        } else {
-            answered(client, on: server, now: now)
+            return .wait
         }
-    }
-
-    private func answered(_ client: ClientSession, on server: ServerConnection, now: Instant) {
         sendReady(client, .idle)
-        unitEnded(client, on: server, now: now)
+        return .end(server)
     }
 
     private func adopt(
@@ -196,53 +198,57 @@ extension Pooler {
 
     // MARK: Queries of martlet's own
 
+    /// A query of martlet's own is answered that was run for a client.
+    private func ended(
+        _ query: InternalQuery, of client: ClientSession, on server: ServerConnection, now: Instant
+    ) -> Step {
+        switch query.purpose {
+        case .settings: return settingsReplayed(client, on: server, query, now: now)
+        case .sqlStatements: return statementsPrepared(client, on: server, query, now: now)
+        case .columns: return columnsDescribed(client, on: server, query, now: now)
+        case .inspection: return inspected(client, on: server, query, now: now)
+        case .recoveryCheck, .rollback, .discard:
+            ended(query, on: server, now: now)
+            return .wait
+        }
+    }
+
+    /// A query of martlet's own is answered, and no client waits for it.
     private func ended(_ query: InternalQuery, on server: ServerConnection, now: Instant) {
         switch query.purpose {
-        case .recoveryCheck: recoveryChecked(server, query, now: now)
-        case .settings: settingsReplayed(server, query, now: now)
-        case .sqlStatements: statementsPrepared(server, query, now: now)
-        case .columns: columnsDescribed(server, query, now: now)
-        case .inspection:
-            if let client = server.client {
-                inspected(client, on: server, query, now: now)
-            } else {
-                cleanUp(server, now: now)
-            }
+        case .recoveryCheck: return recoveryChecked(server, query, now: now)
+        case .settings, .sqlStatements: server.session.becameUnknown()
+        case .columns, .inspection: break
         case .rollback, .discard:
             guard query.error == nil else { return close(server, .lost) }
             if query.purpose == .discard {
                 server.statements.removeAll()
                 server.session.discarded()
             }
-            cleanUp(server, now: now)
         }
+        cleanUp(server, now: now)
     }
 
     private func settingsReplayed(
-        _ server: ServerConnection, _ query: InternalQuery, now: Instant
-    ) {
-        guard let client = server.client else {
-            server.session.becameUnknown()
-            return cleanUp(server, now: now)
-        }
+        _ client: ClientSession, on server: ServerConnection, _ query: InternalQuery, now: Instant
+    ) -> Step {
         if query.error == nil { server.session.applied(client.settings) }
-        if client.unit.phase == .inspecting {
+        if case .inspecting = client.unit.phase {
             // Where the replay failed, the next one tells the client why.
             reportDifferences(to: client, from: server)
-            return answered(client, on: server, now: now)
+            sendReady(client, .idle)
+            return .end(server)
         }
-        guard let error = query.error else {
-            return settingsApplied(client, on: server, now: now)
-        }
+        guard let error = query.error else { return .prepareStatements(server) }
         // Nothing of the unit was sent. What the server has now is what it had, because the
         // replay is one transaction.
         if client.unit.isLogin {
             loggingInFailed(client, error)
             detach(client, server)
             release(server, now: now)
-            return
+            return .wait
         }
-        fail(client, error, now: now)
+        return .fail(error)
     }
 
     /// A server that no client holds any more is brought to a state that any client can have.

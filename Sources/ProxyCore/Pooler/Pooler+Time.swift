@@ -43,11 +43,14 @@ extension Pooler {
 
     private func expireHeld(now: Instant) {
         let limit = policy.routing.holdTimeout
-        for client in held where now - client.unit.waitingSince >= limit {
-            held.removeAll { $0 === client }
+        for client in held {
+            guard case .held(let reason, let since) = client.unit.phase, now - since >= limit else {
+                continue
+            }
+            leaveQueue(client)
             counters.errors.count(.holdTimeout)
-            let (sqlState, message, hint) = client.unit.holdReason.timeoutError
-            fail(client, ErrorResponse(.error, sqlState, message, hint: hint), now: now)
+            let (sqlState, message, hint) = reason.timeoutError
+            proceed(client, .fail(ErrorResponse(.error, sqlState, message, hint: hint)), now: now)
         }
         retryHeld(now: now)
     }
@@ -55,31 +58,23 @@ extension Pooler {
     private func retryHeld(now: Instant) {
         let waiting = held
         held.removeAll(keepingCapacity: true)
-        for client in waiting where client.unit.phase == .held {
-            let since = client.unit.waitingSince
-            let began = client.unit.startedAt
-            client.unit.phase = .gathering
-            if !client.unit.isLogin, answerLocally(client, now: now) {
-                advance(client, now: now)
-            } else {
-                route(client, now: now)
-            }
-            // It may be the next unit that is held now.
-            if client.unit.phase == .held && client.unit.startedAt == began {
-                client.unit.waitingSince = since
-            } else {
-                counters.holds.record(now - since)
-            }
+        for client in waiting {
+            guard case .held(_, let since) = client.unit.phase else { continue }
+            client.unit.routed()
+            let answer = client.unit.isLogin ? nil : answerLocally(client, now: now)
+            proceed(client, answer ?? .route, now: now)
+            // The next unit may be held now, which began to wait at this moment.
+            if case .held(_, since) = client.unit.phase { continue }
+            counters.holds.record(now - since)
         }
     }
 
     private func tend(_ pool: ServerPool, now: Instant) {
-        while let client = pool.oldestWaiter,
-            now - client.unit.waitingSince >= pool.policy.waitTimeout {
-            _ = pool.dequeue()
-            announceWaiting(pool)
+        while let client = pool.oldestWaiter, let since = client.unit.waitingSince,
+            now - since >= pool.policy.waitTimeout {
+            leaveQueue(client)
             counters.errors.count(.waitTimeout)
-            fail(client, .noServer(pool.policy.size), now: now)
+            proceed(client, .fail(.noServer(pool.policy.size)), now: now)
         }
         if pool.waitingCount > 0 { grow(pool, now: now) }
         let idleTimeout = policy.pools.serverIdleTimeout
@@ -106,7 +101,7 @@ extension Pooler {
             expireWork(of: client, now: now)
             // One that stops in the middle of a message keeps its server waiting.
             let isAmidMessage = client.passing > 0 && !client.isReadingPaused
-            guard client.phase == .ready, client.unit.phase == .gathering || isAmidMessage else {
+            guard client.phase == .ready, client.unit.isGathering || isAmidMessage else {
                 return
             }
             let idle = now - client.lastActivity
@@ -136,21 +131,23 @@ extension Pooler {
         }
         switch client.unit.phase {
         case .running where client.server?.requests.replies.isEmpty == false:
-            if Self.isOver(limits.queryTimeout, since: client.unit.runningSince, now) {
+            if let since = client.unit.runningSince,
+                Self.isOver(limits.queryTimeout, since: since, now) {
                 cancelWork(of: client, .query, now: now)
-            } else if isTransactionOver == true && !client.unit.mayCommit {
+            } else if isTransactionOver == true && !client.unit.needs.mayCommit {
                 // Nobody could say any more what became of a COMMIT.
                 cancelWork(of: client, .transaction, now: now)
             }
-        case .gathering, .waiting, .held, .running:
+        case .gathering, .routing, .queued, .held, .running:
             guard isTransactionOver == true, client.passing == 0 else { return }
             counters.errors.count(.transactionTimeout)
             refuse(client, "25P04", "terminating connection due to transaction timeout")
         case .preparing where client.server?.internalQuery?.purpose.mayWaitForLock == true:
-            if Self.isOver(limits.queryTimeout, since: client.unit.runningSince, now) {
+            if let since = client.unit.runningSince,
+                Self.isOver(limits.queryTimeout, since: since, now) {
                 cancelWork(of: client, .query, now: now)
             }
-        case .preparing, .inspecting: break
+        case .preparing, .answered, .inspecting: break
         }
     }
 
@@ -159,7 +156,7 @@ extension Pooler {
     }
 
     private func cancelWork(
-        of client: ClientSession, _ subject: UnitOfWork.Overdue.Subject, now: Instant
+        of client: ClientSession, _ subject: Unit.Overdue.Subject, now: Instant
     ) {
         if let last = client.unit.overdue?.cancelledAt, now - last < Self.cancelInterval { return }
         guard let server = client.server else { return }
@@ -170,7 +167,7 @@ extension Pooler {
             return
         }
         if client.unit.overdue == nil && subject == .query { counters.errors.count(.queryTimeout) }
-        client.unit.overdue = UnitOfWork.Overdue(subject: subject, cancelledAt: now)
+        client.unit.cancelled(Unit.Overdue(subject: subject, cancelledAt: now))
     }
 
     // MARK: The world
@@ -211,9 +208,7 @@ extension Pooler {
             let client = server.client
             server.lostClient()
             close(server, .topology)
-            if let client {
-                serverLost(client, server, reason: "it is not the primary any more", now: now)
-            }
+            if let client { proceed(client, serverLost(client, server, now: now), now: now) }
         }
     }
 

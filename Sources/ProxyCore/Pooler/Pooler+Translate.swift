@@ -9,17 +9,14 @@ extension Pooler {
     func translate(_ client: ClientSession, to server: ServerConnection, now: Instant) {
         notePrepare(client)
         noteChanges(client)
-        var offset = client.unit.sent
-        var parse = client.unit.sentParses
-        while let message = client.nextGathered(&offset) {
-            translate(message, &parse, client, server)
+        while let (message, offset) = client.unit.messages.next {
+            translate(message, at: offset, client, server)
+            client.unit.messages.sentNext()
         }
-        client.unit.sent = offset
-        client.unit.sentParses = parse
-        if !client.unit.isRerunnable { dropSent(client) }
-        if !client.unit.isComplete, !client.unit.copiesIn,
-            client.inbound.count > client.unit.gathered,
-            FrontendShape.isCopy(client.unread.byte(at: client.unit.gathered)) {
+        if !client.unit.replay.isRepeatable { dropSent(client) }
+        if !client.unit.messages.isComplete, !client.unit.needs.copiesIn,
+            client.inbound.count > client.unit.messages.byteCount,
+            FrontendShape.isCopy(client.unread.byte(at: client.unit.messages.byteCount)) {
             // Data that waits for the COPY to start, if one does.
             server.requests.flush()
         }
@@ -36,57 +33,61 @@ extension Pooler {
 
     /// The unit will not be run again: what a server has of it goes.
     func dropSent(_ client: ClientSession) {
-        client.unit.isRerunnable = false
-        client.inbound.consume(client.unit.sent)
-        client.unit.gathered -= client.unit.sent
-        client.unit.parses.removeFirst(client.unit.sentParses)
-        client.unit.parsedNames.removeFirst(client.unit.sentParses)
-        client.unit.sent = 0
-        client.unit.sentParses = 0
-        client.unit.single = nil
+        client.unit.replay.messagesDropped()
+        client.inbound.consume(client.unit.messages.dropSent())
     }
 
     /// What has been looked at is dropped, whether a server has it or not.
     func dropGathered(_ client: ClientSession) {
-        client.unit.sent = client.unit.gathered
-        client.unit.sentParses = client.unit.parses.count
-        dropSent(client)
+        client.unit.replay.messagesDropped()
+        client.inbound.consume(client.unit.messages.dropAll())
     }
 
     private func translate(
-        _ message: ClientSession.GatheredMessage, _ parse: inout Int, _ client: ClientSession,
-        _ server: ServerConnection
+        _ message: UnitMessage, at start: Int, _ client: ClientSession, _ server: ServerConnection
     ) {
-        switch message.kind {
-        case FrontendKind.parse:
-            let text = client.unit.parses[parse]
-            parse += 1
-            define(text, nameIn: message.body, client, server)
-        case FrontendKind.bind: bind(message.body, client, server)
-        case FrontendKind.describe: describe(message, client, server)
-        case FrontendKind.close: closeTarget(message, client, server)
-        case FrontendKind.flush:
-            if client.unit.endsInFlush {
+        let bytes = client.unread.extracting(start..<start + message.byteCount)
+        switch message.content {
+        case .query(let text):
+            standIn(text.shifted(by: start), client, server)
+            forgetUnnamed(client)
+            server.requests.forward(bytes, owing: .query)
+        case .parse(let name, let hash, let text):
+            define(text, name: bytes.copy(name), hash: hash, client, server)
+        case .bind(let portal, let name, let hash):
+            bind(bytes, portal: portal, statement: name, hash: hash, client, server)
+        case .describeStatement(let name, let hash):
+            describe(statement: bytes.extracting(name), hash: hash, client, server)
+        case .describePortal(let name):
+            var bound = server.statements.boundPortal
+            if bound?.portal != hashing(bytes.extracting(name)) { bound = nil }
+            server.requests.forwardDescribe(
+                bytes, statement: bound?.statement ?? -1, nameHash: bound?.name ?? 0)
+        case .closeStatement(_, let hash):
+            // Others may use the server's copy: only the client's name goes.
+            client.unit.sending.redefines(client.statements.definition(hash: hash))
+            client.statements.remove(hash: hash)
+            server.requests.fakeClose(nameHash: hash)
+        case .closePortal: server.requests.forward(bytes, owing: .close)
+        case .execute:
+            noteExecute(client)
+            server.requests.forward(bytes, owing: .execute)
+        case .functionCall: server.requests.forward(bytes, owing: .functionCall)
+        case .sync: server.requests.forward(bytes, owing: .sync)
+        case .flush:
+            if client.unit.messages.end == .flush {
                 sync(server, .skip)
             } else {
                 server.requests.flush()
             }
-        default:
-            if message.kind == FrontendKind.execute { noteExecute(client) }
-            if message.kind == FrontendKind.query {
-                standIn(message.body, client, server)
-                forgetUnnamed(client)
-            }
-            server.requests.forward(
-                client.unread.extracting(message.whole), owing: Self.reply(to: message.kind))
         }
     }
 
     /// DISCARD ALL and DEALLOCATE ALL in the middle of a pipeline: what had a name before has none
     /// behind it. Where they fail all that is behind them is skipped.
     private func noteExecute(_ client: ClientSession) {
-        switch client.unit.bound?.classification.command {
-        case .discardAll, .deallocateAll: client.unit.namesSinceForgotten = [unnamed]
+        switch client.unit.sending.boundUnnamed?.classification.command {
+        case .discardAll, .deallocateAll: client.unit.sending.forgotAll(but: unnamed)
         default: break
         }
     }
@@ -95,18 +96,8 @@ extension Pooler {
     private func statement(
         _ name: RawSpan, hash: UInt64, of client: ClientSession
     ) -> ClientStatements.Entry? {
-        if client.unit.namesSinceForgotten?.contains(hash) == false { return nil }
+        guard client.unit.sending.keepsName(hash) else { return nil }
         return client.statements.find(name, hash: hash)
-    }
-
-    private static func reply(to kind: UInt8) -> OwedReply.Kind? {
-        switch kind {
-        case FrontendKind.query: .query
-        case FrontendKind.execute: .execute
-        case FrontendKind.functionCall: .functionCall
-        case FrontendKind.sync: .sync
-        default: nil
-        }
     }
 
     // MARK: Prepared statements
@@ -114,20 +105,17 @@ extension Pooler {
     /// The client's Parse: its name stands for the text from now on, and the server needs it under
     /// its canonical name.
     private func define(
-        _ text: PreparedText, nameIn body: Range<Int>, _ client: ClientSession,
+        _ text: PreparedText, name: [UInt8], hash: UInt64, _ client: ClientSession,
         _ server: ServerConnection
     ) {
-        guard let message = try? Parse(body: client.unread.extracting(body)) else { return }
-        let name = client.unread.extracting(body).copy(message.name)
-        let hash = hashing(name)
         let error = definitionError(name, hash: hash, client)
         if error != nil || server.statements.contains(text.index), isRefused(text, by: server) {
             return provoke(.abortedTransaction, client, server)
         }
         if let error { return provoke(error, client, server) }
-        client.unit.redefined.append(client.statements.definition(hash: hash))
+        client.unit.sending.redefines(client.statements.definition(hash: hash))
         client.statements.define(name, hash: hash, text)
-        client.unit.namesSinceForgotten?.insert(hash)
+        client.unit.sending.defined(hash)
         if use(text, on: server) != nil {
             server.requests.fakeParse(nameHash: hash)
         } else {
@@ -158,7 +146,7 @@ extension Pooler {
     /// The last messages of the unit that gave names or took them had no effect.
     func undefine(_ count: Int, _ client: ClientSession) {
         for _ in 0..<count {
-            guard let definition = client.unit.redefined.popLast() else { return }
+            guard let definition = client.unit.sending.undoLast() else { return }
             client.statements.restore(definition)
         }
     }
@@ -265,7 +253,7 @@ extension Pooler {
     ) -> (there: String, back: String)? {
         guard let then = text.constants else { return nil }
         let now = client.settings.ofConstants
-        let effects = client.pendingEffects.union(client.unit.effects)
+        let effects = client.pendingEffects.union(client.unit.needs.effects)
         let mayHaveChanged = !effects.isDisjoint(with: .mayChangeMeaning)
             && !text.classification.isReadWhenExecuted
         if then == now && !mayHaveChanged { return nil }
@@ -281,13 +269,13 @@ extension Pooler {
     private func standIn(
         _ query: Range<Int>, _ client: ClientSession, _ server: ServerConnection
     ) {
-        client.unit.deallocates.removeAll()
-        guard client.unit.effects.contains(.sqlPrepare), client.statements.count > 0 else { return }
-        let text = client.unread.copy(query.lowerBound..<query.upperBound - 1)
+        client.unit.sending.queryBegan()
+        guard client.unit.needs.effects.contains(.sqlPrepare), client.statements.count > 0 else { return }
+        let text = client.unread.copy(query)
         for name in SettingText.deallocated(text.span) {
             let hash = hashing(name)
             let isOwn = client.statements.find(name.rawSpan, hash: hash) != nil
-            client.unit.deallocates.append(isOwn ? hash : 0)
+            client.unit.sending.willDeallocate(isOwn ? hash : 0)
             guard isOwn else { continue }
             // One that was not deallocated may still be there.
             server.requests.close(statementNamed: name)
@@ -296,27 +284,22 @@ extension Pooler {
     }
 
     private func bind(
-        _ body: Range<Int>, _ client: ClientSession, _ server: ServerConnection
+        _ bytes: RawSpan, portal: Range<Int>, statement name: Range<Int>, hash: UInt64,
+        _ client: ClientSession, _ server: ServerConnection
     ) {
-        let bytes = client.unread.extracting(body)
-        guard let message = try? Bind(bodyPrefix: bytes) else { return }
         client.localPortal = nil
-        let statement = bytes.extracting(message.statement)
-        let hash = hashing(statement)
-        let entry = self.statement(statement, hash: hash, of: client)
+        let entry = self.statement(bytes.extracting(name), hash: hash, of: client)
         let text = entry?.text
-        if message.portal.isEmpty { client.unit.bound = text }
-        if text == nil && message.statement.isEmpty { return provoke(.noUnnamedStatement, client, server) }
+        if portal.isEmpty { client.unit.sending.bound(text) }
+        if text == nil && name.isEmpty { return provoke(.noUnnamedStatement, client, server) }
         if let entry,
-            !ensure(
-                entry, hash: hash, for: bytes.extracting(message.portal), on: server, client) {
+            !ensure(entry, hash: hash, for: bytes.extracting(portal), on: server, client) {
             return provoke(.changedResult, client, server)
         }
-        let rest = bytes.extracting(message.statement.upperBound + 1..<bytes.byteCount)
         server.requests.bind(
-            portal: bytes.extracting(0..<message.portal.upperBound + 1),
-            statement: text?.canonicalName ?? Self.unknown(bytes.copy(message.statement)),
-            rest: rest)
+            portal: bytes.extracting(MessageHeader.size..<portal.upperBound + 1),
+            statement: text?.canonicalName ?? Self.unknown(bytes.copy(name)),
+            rest: bytes.extracting(name.upperBound + 1..<bytes.byteCount))
     }
 
     /// A name that no server has, so that the server words the error; it is the client's own name
@@ -326,54 +309,22 @@ extension Pooler {
     }
 
     private func describe(
-        _ message: ClientSession.GatheredMessage, _ client: ClientSession,
-        _ server: ServerConnection
+        statement name: RawSpan, hash: UInt64, _ client: ClientSession, _ server: ServerConnection
     ) {
-        let bytes = client.unread.extracting(message.body)
-        guard let target = try? Target(body: bytes) else { return }
-        if target.isStatement {
-            let name = bytes.extracting(target.name)
-            let hash = hashing(name)
-            if let entry = statement(name, hash: hash, of: client) {
-                let text = entry.text
-                if !server.statements.contains(text.index), isRefused(text, by: server),
-                    text.classification.returnsNothing {
-                    // PostgreSQL describes it to the end of the transaction, but would not parse it.
-                    return server.requests.fakeDescribe()
-                }
-                let found = ensure(text, on: server, client)
-                if entry.isChanged(on: found) { return provoke(.changedResult, client, server) }
-                return describe(
-                    text, nameHash: hash, .forward, learning: entry.isNews(on: found), on: server)
-            } else if target.name.isEmpty {
-                return provoke(.noUnnamedStatement, client, server)
-            } else {
-                return server.requests.describe(
-                    statementNamed: Self.unknown(bytes.copy(target.name)), .forward)
-            }
+        guard let entry = statement(name, hash: hash, of: client) else {
+            if name.byteCount == 0 { return provoke(.noUnnamedStatement, client, server) }
+            return server.requests.describe(
+                statementNamed: Self.unknown(name.copy(0..<name.byteCount)), .forward)
         }
-        var bound = server.statements.boundPortal
-        if bound?.portal != hashing(bytes.extracting(target.name)) { bound = nil }
-        server.requests.forwardDescribe(
-            client.unread.extracting(message.whole), statement: bound?.statement ?? -1,
-            nameHash: bound?.name ?? 0)
-    }
-
-    private func closeTarget(
-        _ message: ClientSession.GatheredMessage, _ client: ClientSession,
-        _ server: ServerConnection
-    ) {
-        let bytes = client.unread.extracting(message.body)
-        guard let target = try? Target(body: bytes) else { return }
-        if target.isStatement {
-            // Others may use the server's copy: only the client's name goes.
-            let hash = hashing(bytes.extracting(target.name))
-            client.unit.redefined.append(client.statements.definition(hash: hash))
-            client.statements.remove(hash: hash)
-            server.requests.fakeClose(nameHash: hash)
-        } else {
-            server.requests.forward(client.unread.extracting(message.whole), owing: .close)
+        let text = entry.text
+        if !server.statements.contains(text.index), isRefused(text, by: server),
+            text.classification.returnsNothing {
+            // PostgreSQL describes it to the end of the transaction, but would not parse it.
+            return server.requests.fakeDescribe()
         }
+        let found = ensure(text, on: server, client)
+        if entry.isChanged(on: found) { return provoke(.changedResult, client, server) }
+        describe(text, nameHash: hash, .forward, learning: entry.isNews(on: found), on: server)
     }
 
     /// An error of martlet's own in the middle of a pipeline.
@@ -384,7 +335,7 @@ extension Pooler {
         _ error: ErrorResponse, _ client: ClientSession, _ server: ServerConnection
     ) {
         // The first one is what the server comes to.
-        if client.unit.provoked == nil { client.unit.provoked = .init(error) }
+        client.unit.sending.inject(error)
         server.requests.executeFailing(.replaceError)
     }
 
@@ -394,28 +345,30 @@ extension Pooler {
     private func noteChanges(_ client: ClientSession) {
         let hasChanges = !client.pendingEffects.isDisjoint(with: .mayChangeMeaning)
         guard
-            !client.unit.effects.isDisjoint(with: .mayChangeMeaning)
-                || hasChanges && client.unit.containsTransactionControl
+            !client.unit.needs.effects.isDisjoint(with: .mayChangeMeaning)
+                || hasChanges && client.unit.needs.containsTransactionControl
         else { return }
-        let said = hashing(client.unread.extracting(client.unit.sent..<client.unit.gathered))
+        let said = hashing(
+            client.unread.extracting(
+                client.unit.messages.sentBytes..<client.unit.messages.byteCount))
         let before = hasChanges ? client.settingChanges : 1
         client.settingChanges = before &* 0x9e37_79b9_7f4a_7c15 ^ said
     }
 
     /// Remembers what the unit may do to the session until the transaction is over.
     private func notePending(_ client: ClientSession) {
-        guard client.unit.executes else { return }
-        if client.unit.containsTransactionControl { client.begun = nil }
-        client.pendingEffects.formUnion(client.unit.effects)
-        if client.unit.effects.contains(.sqlExecute) {
+        guard client.unit.needs.executes else { return }
+        if client.unit.needs.containsTransactionControl { client.begun = nil }
+        client.pendingEffects.formUnion(client.unit.needs.effects)
+        if client.unit.needs.effects.contains(.sqlExecute) {
             client.pendingEffects.formUnion(client.sqlStatements.effects)
         }
-        client.hasTouchedData = client.hasTouchedData || client.unit.touchesData
-        client.pendingResets.widen(to: client.unit.resets)
-        client.pendingSchemaChange = client.pendingSchemaChange || client.unit.changesSchema
+        client.hasTouchedData = client.hasTouchedData || client.unit.needs.touchesData
+        client.pendingResets.widen(to: client.unit.needs.resets)
+        client.pendingSchemaChange = client.pendingSchemaChange || client.unit.needs.changesSchema
         // Once more when the transaction is over: until then other sessions see what was.
-        if client.unit.changesSchema { client.database.schemaVersion += 1 }
-        if !client.unit.effects.isDisjoint(with: .mayChangeTemporary) {
+        if client.unit.needs.changesSchema { client.database.schemaVersion += 1 }
+        if !client.unit.needs.effects.isDisjoint(with: .mayChangeTemporary) {
             temporaryVersion += 1
             client.temporaryVersion = temporaryVersion
         }

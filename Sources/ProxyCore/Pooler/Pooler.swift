@@ -218,10 +218,10 @@ package final class Pooler {
     private static func activity(of client: ClientSession) -> ClientActivity {
         if client.phase != .ready { return .login }
         switch client.unit.phase {
-        case .waiting: return .waiting
+        case .queued: return .waiting
         case .held: return .held
-        case .preparing, .running, .inspecting: return .active
-        case .gathering: return client.status == .idle ? .idle : .idleInTransaction
+        case .preparing, .running, .answered, .inspecting: return .active
+        case .gathering, .routing: return client.status == .idle ? .idle : .idleInTransaction
         }
     }
 
@@ -232,7 +232,7 @@ package final class Pooler {
         case .leased:
             if server.cancelsInFlight > 0 && server.client == nil {
                 .cancelling
-            } else if server.client?.unit.phase == .gathering && server.client?.status == .idle {
+            } else if server.client?.unit.isGathering == true && server.client?.status == .idle {
                 .pinned
             } else {
                 .active
@@ -295,11 +295,11 @@ extension Pooler {
     /// Stops or resumes reading a client: it waits while its server does not take what it sent, or
     /// while it has sent more than may be held.
     func reconsiderReading(_ client: ClientSession) {
-        let backlog = client.inbound.count - client.unit.gathered
+        let backlog = client.inbound.count - client.unit.messages.byteCount
         // What has not wholly arrived has its own bounds (`gather`).
         let isGathering =
-            client.unit.phase == .gathering
-            || client.unit.phase == .running && !client.unit.isComplete
+            client.unit.isGathering
+            || client.unit.isRunning && !client.unit.messages.isComplete
         let pause = client.server?.isPausingClient == true
             || !isGathering && backlog > policy.limits.pendingOutput
         if pause == client.isReadingPaused { return }

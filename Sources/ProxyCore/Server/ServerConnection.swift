@@ -145,7 +145,7 @@ package final class ServerConnection {
         guard
             kind == BackendKind.dataRow
                 || kind == BackendKind.copyData && requests.replies.isCopyingOut,
-            let client, !client.unit.isHoldingBack, internalQuery == nil,
+            let client, !client.unit.replay.withholds, internalQuery == nil,
             let first = requests.replies.first
         else { return false }
         return first.disposition == .forward && (first.kind == .query || first.kind == .execute)

@@ -39,13 +39,15 @@ package final class ServerPool {
     package func removeIdle(_ server: ServerConnection) { idle.removeAll { $0 === server } }
 
     package func enqueue(_ client: ClientSession) { waiting.append(client) }
-    package func dequeue() -> ClientSession? { waiting.popFirst() }
     /// The one that has waited longest among those that something can be done for.
     package func dequeue(where canServe: (ClientSession) -> Bool) -> ClientSession? {
         guard let place = waiting.firstIndex(where: canServe) else { return nil }
         return waiting.remove(at: place)
     }
-    package func remove(_ client: ClientSession) { waiting.removeAll { $0 === client } }
+    package func remove(_ client: ClientSession) {
+        guard let place = waiting.firstIndex(where: { $0 === client }) else { return }
+        waiting.remove(at: place)
+    }
 
     /// Opening failed; the next try waits longer each time, up to five seconds.
     package func openingFailed(now: Instant) {

@@ -111,7 +111,7 @@ package final class ClientSession {
     package private(set) var transactionSince: Instant?
     package var server: ServerConnection?
     /// The unit of work while there is something in it.
-    private var activeUnit: UnsafeMutablePointer<UnitOfWork>?
+    private var activeUnit: UnsafeMutablePointer<Unit>?
     private let units: UnitPool
     package var deferredBegin: DeferredBegin?
     /// How its transaction began, as far as martlet began it and nothing can have changed that.
@@ -129,8 +129,6 @@ package final class ClientSession {
     /// An error was reported in the extended protocol: ignore everything up to Sync.
     package var skipsUntilSync = false
     package var isCancelRequested = false
-    /// Guards against doing the next unit in the middle of this one.
-    package var isAdvancing = false
 
     package init(
         id: ConnectionID, peer: String, route: Route?, database: DatabaseState, bytes: BytePool,
@@ -156,7 +154,7 @@ package final class ClientSession {
     ///
     /// By address, as with `_read` and `_modify` the compiler makes a coroutine of each access that is
     /// not inlined, with a frame on the heap.
-    package var unit: UnitOfWork {
+    package var unit: Unit {
         unsafeAddress { unsafe UnsafePointer(activeUnit ?? UnitPool.none) }
         unsafeMutableAddress {
             if let unit = unsafe activeUnit { return unsafe unit }
@@ -180,25 +178,6 @@ package final class ClientSession {
     package var unread: RawSpan {
         @_lifetime(borrow self)
         get { unsafe _overrideLifetime(inbound.unread, borrowing: self) }
-    }
-
-    /// One message of the unit, by its place in `inbound`.
-    package struct GatheredMessage {
-        package var kind: UInt8
-        /// Header included.
-        package var whole: Range<Int>
-        package var body: Range<Int>
-    }
-
-    /// The message of the unit at an offset, which moves behind it; nil at the end.
-    package func nextGathered(_ offset: inout Int) -> GatheredMessage? {
-        guard offset < unit.gathered, let header = try? MessageHeader(in: unread, at: offset) else {
-            return nil
-        }
-        let end = offset + header.totalCount
-        defer { offset = end }
-        return GatheredMessage(
-            kind: header.kind, whole: offset..<end, body: offset + MessageHeader.size..<end)
     }
 
     /// The status that the client is told, when its server says this one.

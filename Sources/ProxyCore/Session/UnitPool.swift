@@ -7,7 +7,7 @@
 /// Confined to the shard that owns it.
 @safe
 package final class UnitPool {
-    private var spare: [UnsafeMutablePointer<UnitOfWork>] = unsafe []
+    private var spare: [UnsafeMutablePointer<Unit>] = unsafe []
     private let limit: Int
 
     /// What the unit of a session that has none reads as. Never written, so any thread may read it.
@@ -20,11 +20,11 @@ package final class UnitPool {
 
     deinit { unsafe spare.forEach { unsafe Self.free($0) } }
 
-    func take() -> UnsafeMutablePointer<UnitOfWork> {
+    func take() -> UnsafeMutablePointer<Unit> {
         unsafe spare.popLast() ?? Self.make()
     }
 
-    func give(_ unit: UnsafeMutablePointer<UnitOfWork>) {
+    func give(_ unit: UnsafeMutablePointer<Unit>) {
         guard unsafe spare.count < limit && !unit.pointee.isLarge else {
             return unsafe Self.free(unit)
         }
@@ -32,13 +32,13 @@ package final class UnitPool {
         unsafe spare.append(unit)
     }
 
-    private static func make() -> UnsafeMutablePointer<UnitOfWork> {
-        let unit = UnsafeMutablePointer<UnitOfWork>.allocate(capacity: 1)
-        unsafe unit.initialize(to: UnitOfWork())
+    private static func make() -> UnsafeMutablePointer<Unit> {
+        let unit = UnsafeMutablePointer<Unit>.allocate(capacity: 1)
+        unsafe unit.initialize(to: Unit())
         return unsafe unit
     }
 
-    static func free(_ unit: UnsafeMutablePointer<UnitOfWork>) {
+    static func free(_ unit: UnsafeMutablePointer<Unit>) {
         unsafe unit.deinitialize(count: 1)
         unsafe unit.deallocate()
     }

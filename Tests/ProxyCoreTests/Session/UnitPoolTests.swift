@@ -13,33 +13,41 @@ struct UnitPoolTests {
             database: DatabaseState(name: "app"), bytes: BytePool(), units: units, now: Instant(0))
     }
 
+    private let sync = UnitMessage(content: .sync, byteCount: 5)
+
     @Test func `a unit that has ended leaves nothing to the next`() {
         let (first, second) = (session(), session())
-        first.unit.phase = .running
-        first.unit.hasCommand = true
-        first.unit.parsedNames = [1, 2]
+        first.unit.started(
+            on: Unit.Place(node: NodeID(1), asReplica: true), now: Instant(1))
+        first.unit.needs.addOpaque()
+        first.unit.messages.append(sync)
+        first.unit.replay.routed()
+        first.unit.sending.defined(1)
         first.endUnit()
-        #expect(first.unit.phase == .gathering && !first.unit.hasCommand)
-        second.unit.gathered = 5
-        #expect(second.unit.phase == .gathering && !second.unit.hasCommand)
-        #expect(second.unit.parsedNames.isEmpty)
+        for session in [first, second] {
+            #expect(session.unit.isGathering && session.unit.place == nil)
+            #expect(!session.unit.needs.mayCommit)
+            #expect(session.unit.messages.byteCount == 0 && !session.unit.messages.isComplete)
+            #expect(!session.unit.replay.isRepeatable)
+        }
     }
 
-    @Test func `a session that is written to shares its unit with nobody`() {
+    @Test func `a session that is written to shares its unit with no other`() {
         let (first, second, idle) = (session(), session(), session())
-        first.unit.gathered = 1
-        second.unit.gathered = 2
-        #expect([first, second, idle].map(\.unit.gathered) == [1, 2, 0])
+        first.unit.messages.append(sync)
+        second.unit.messages.append(UnitMessage(content: .flush, byteCount: 6))
+        #expect([first, second, idle].map(\.unit.messages.byteCount) == [5, 6, 0])
         first.endUnit()
-        first.unit.gathered = 3
-        #expect([first, second, idle].map(\.unit.gathered) == [3, 2, 0])
+        first.unit.messages.append(UnitMessage(content: .execute(portal: 5..<5), byteCount: 10))
+        #expect([first, second, idle].map(\.unit.messages.byteCount) == [10, 6, 0])
     }
 
     @Test func `a unit that had grown large does not stay`() {
         let session = session()
-        session.unit.parsedNames = Array(repeating: 1, count: 1000)
+        for _ in 0..<1000 { session.unit.messages.append(sync) }
+        #expect(session.unit.isLarge)
         session.endUnit()
-        session.unit.gathered = 1
-        #expect(session.unit.parsedNames.capacity == 0)
+        session.unit.needs.addExecution()
+        #expect(!session.unit.isLarge)
     }
 }
