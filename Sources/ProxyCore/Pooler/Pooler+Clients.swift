@@ -28,7 +28,7 @@ extension Pooler {
             announceWaiting(pool)
         }
         let unitIsOpen = client.unit.phase == .running && !client.unit.isComplete
-        let effects = client.pendingEffects.union(client.unit.effects)
+        let effects = client.transaction.effects.union(client.unit.effects)
         // A read is of no use to anybody now; what a transaction did is rolled back in any case.
         let mayCancel = client.server.map { isRead(client, on: $0) } ?? false
             || client.status != .idle && !client.unit.mayCommit
@@ -117,8 +117,7 @@ extension Pooler {
             } else if client.replication != nil {
                 // Its stream has no end of its own.
                 endReplication(client, client.server?.boundary ?? MessageBoundary())
-            } else if client.status == .idle && client.unit.phase == .gathering
-                && client.deferredBegin == nil {
+            } else if client.status == .idle && client.unit.phase == .gathering {
                 farewell(client)
             }
         }

@@ -251,25 +251,21 @@ extension Pooler {
         }
         switch client.unit.phase {
         case .gathering:
-            if client.status != .idle { client.aborted = .untold }
-            client.pendingEffects = SessionEffects()
+            client.transaction.serverLost()
         case .preparing:
             counters.retries.count(.staleConnection)
-            if client.status == .idle || client.deferredBegin != nil {
-                runAgain(client, avoiding: nil, now: now)
-            } else {
+            if client.transaction.isOnServer {
                 counters.errors.count(.transactionLost)
-                client.aborted = .told
+                _ = client.transaction.serverLost(mayHaveCommitted: false)
                 fail(client, .transactionLost, now: now)
+            } else {
+                runAgain(client, avoiding: nil, now: now)
             }
         case .inspecting: endSession(client, server.lastWords)
         case .running where client.unit.awaitsInspection: endSession(client, server.lastWords)
         case .running where server.isSettled:
             // It was answered; the rest of a message is all that was still to come.
-            if client.status != .idle {
-                client.aborted = .untold
-                client.pendingEffects = SessionEffects()
-            }
+            if client.status != .idle { client.transaction.serverLost() }
             unitEnded(client, on: server, now: now)
         case .running: runningLost(client, server, now: now)
         case .waiting, .held: break
@@ -281,7 +277,7 @@ extension Pooler {
     ) {
         let isShutdown = Refusal.isShutdown(server.lastWords) && !client.unit.sawCompletion
         let isRead = isRead(client, on: server)
-        let begins = client.deferredBegin != nil && !client.unit.mayCommit
+        let begins = client.transaction.deferredBegin != nil && !client.unit.mayCommit
         let mayRun = client.unit.isRerunnable && client.unit.isHoldingBack
             && client.unit.attempts < Self.mostAttempts && !server.isDistrusted
         if mayRun && (isRead || begins || isShutdown && !client.unit.containsTransactionControl) {
@@ -292,14 +288,11 @@ extension Pooler {
             if isShutdown && client.unit.attempts > 1 { closeFellows(of: server, now: now) }
             return runAgain(client, avoiding: isRead ? server.key.node : nil, now: now)
         }
-        let inTransaction = client.status != .idle
-        if inTransaction && (isShutdown || !client.unit.mayCommit) {
+        let mayHaveCommitted = client.unit.mayCommit && !isShutdown
+        if client.transaction.serverLost(mayHaveCommitted: mayHaveCommitted) == .transaction {
             counters.errors.count(.transactionLost)
-            client.aborted = .told
             return fail(client, .transactionLost, now: now)
         }
-        client.status = .idle
-        client.deferredBegin = nil
         if isRead || isShutdown {
             return fail(
                 client,
@@ -344,11 +337,7 @@ extension Pooler {
         if client.unit.isLogin { return loggingInFailed(client, error) }
         var error = error
         if error.endsConnection { error.severity = .error }
-        if client.deferredBegin != nil {
-            client.deferredBegin = nil
-            client.aborted = .told
-        }
-        if client.aborted != .no { client.status = .failed }
+        client.transaction.unitFailed()
         decided(client)
         error.write(to: &client.output)
         markDirty(client)

@@ -268,7 +268,7 @@ extension Pooler {
     }
 
     private func lookAtFlush(_ client: ClientSession) -> Gathered {
-        let isOutside = client.server == nil && client.aborted == .no
+        let isOutside = client.server == nil && !client.transaction.isLost
         if isOutside && !client.unit.executes && client.unit.phase == .gathering {
             client.unit.endsInFlush = true
             client.unit.isComplete = true

@@ -116,7 +116,7 @@ extension Pooler {
             passAll(header, client, server)
         default: passAll(header, client, server)
         }
-        client.pendingEffects.insert(.opaque)
+        client.transaction.sentUnseen()
         sent(to: server)
     }
 

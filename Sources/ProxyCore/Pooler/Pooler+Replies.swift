@@ -34,10 +34,11 @@ extension Pooler {
             learn(columns, from: first, server)
         case BackendKind.commandComplete, BackendKind.emptyQueryResponse:
             if server.copy != .incoming { server.copy = .none }
-            if server.client?.ownAtBegin != nil {
+            if let client = server.client, client.transaction.remembersSettings {
                 let rollback = Array("ROLLBACK".utf8)
-                server.client?.unit.wasRolledBack =
-                    body.byteCount > rollback.count && body.equals(rollback, in: 0..<rollback.count)
+                client.transaction.completed(
+                    isRollback: body.byteCount > rollback.count
+                        && body.equals(rollback, in: 0..<rollback.count))
             }
             if first.kind == .execute { _ = server.replies.removeFirst() }
             if first.audience == .client, let client = server.client {
@@ -86,7 +87,7 @@ extension Pooler {
 
     /// Whether a command tag may say that protocol-level statements are gone.
     func mayDeallocate(_ client: ClientSession) -> Bool {
-        !client.pendingEffects.isDisjoint(with: .mayDeallocate)
+        !client.transaction.effects.isDisjoint(with: .mayDeallocate)
     }
 
     /// DEALLOCATE ALL and DISCARD ALL mean all statements that have a name, but those that come
@@ -131,7 +132,7 @@ extension Pooler {
             if !client.holdback.isEmpty { passHeldBack(to: client) }
         }
         if client.unit.isRerunnable { dropSent(client) }
-        if client.unit.carriesBegin { client.deferredBegin = nil }
+        client.transaction.replied()
     }
 
     /// The client gets what was held back, but for what it got when the unit ran before.
@@ -284,8 +285,7 @@ extension Pooler {
     }
 
     func sendReady(_ client: ClientSession, _ status: TransactionStatus) {
-        client.status = client.status(after: status)
-        if client.status == .idle { settleOwn(client) }
+        restoreOwn(client.transaction.ready(status, at: client.lastActivity), client)
         ReadyForQuery.write(client.status, to: &client.output)
         markDirty(client)
     }
@@ -328,7 +328,7 @@ extension Pooler {
             // What it has is not what it should have: it is cleaned before it is used again.
             server.mustDiscard = true
         }
-        client.deferredTransactionFailed()
+        client.transaction.prepareFailed()
         var count = 0
         server.replies.failed { skipped in
             server.forget(skipped)
@@ -359,7 +359,7 @@ extension Pooler {
     /// A message that martlet had put before the client's failed: that is the error of the message
     /// that needs it.
     private func injectedFailed(_ client: ClientSession, _ error: ErrorResponse) {
-        if client.unit.carriesBegin && client.deferredBegin != nil { client.aborted = .told }
+        client.transaction.beginFailed()
         decided(client)
         error.write(to: &client.output)
         markDirty(client)

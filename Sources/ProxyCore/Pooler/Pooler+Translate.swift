@@ -278,7 +278,7 @@ extension Pooler {
     ) -> (there: String, back: String)? {
         guard let then = text.constants else { return nil }
         let now = client.settings.ofConstants
-        let effects = client.pendingEffects.union(client.unit.effects)
+        let effects = client.transaction.effects.union(client.unit.effects)
         let mayHaveChanged = !effects.isDisjoint(with: .mayChangeMeaning)
             && !text.classification.isReadWhenExecuted
         if then == now && !mayHaveChanged { return nil }
@@ -428,29 +428,29 @@ extension Pooler {
 
     // MARK: What the transaction gathers
 
-    /// Whoever says the same in a transaction that began alike has the same settings afterwards.
     private func noteChanges(_ client: ClientSession) {
-        let hasChanges = !client.pendingEffects.isDisjoint(with: .mayChangeMeaning)
+        let hasChanges = client.transaction.mayHaveChangedMeaning
         guard
             !client.unit.effects.isDisjoint(with: .mayChangeMeaning)
                 || hasChanges && client.unit.containsTransactionControl
         else { return }
         let said = hashing(client.unread.extracting(client.unit.sent..<client.unit.gathered))
-        let before = hasChanges ? client.settingChanges : 1
-        client.settingChanges = before &* 0x9e37_79b9_7f4a_7c15 ^ said
+        client.transaction.settingsMayChange(by: said)
     }
 
     /// Remembers what the unit may do to the session until the transaction is over.
     private func notePending(_ client: ClientSession) {
         guard client.unit.executes else { return }
-        if client.unit.containsTransactionControl { client.begun = nil }
-        client.pendingEffects.formUnion(client.unit.effects)
+        var deeds = SessionTransaction.Deeds()
+        deeds.effects = client.unit.effects
         if client.unit.effects.contains(.sqlExecute) {
-            client.pendingEffects.formUnion(client.sqlStatements.effects)
+            deeds.effects.formUnion(client.sqlStatements.effects)
         }
-        client.hasTouchedData = client.hasTouchedData || client.unit.touchesData
-        client.pendingResets.widen(to: client.unit.resets)
-        client.pendingSchemaChange = client.pendingSchemaChange || client.unit.changesSchema
+        deeds.resets = client.unit.resets
+        deeds.changesSchema = client.unit.changesSchema
+        deeds.touchesData = client.unit.touchesData
+        deeds.controlsTransaction = client.unit.containsTransactionControl
+        client.transaction.sent(deeds)
         // Once more when the transaction is over: until then other sessions see what was.
         if client.unit.changesSchema { client.database.schemaVersion += 1 }
         if !client.unit.effects.isDisjoint(with: .mayChangeTemporary) {

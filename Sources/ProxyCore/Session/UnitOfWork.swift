@@ -38,8 +38,6 @@ package struct UnitOfWork {
     package var hasCommand = false
     /// The most that any of its statements sets back.
     package var resets = Resets.nothing
-    /// The last command tag was ROLLBACK.
-    package var wasRolledBack = false
     /// Anything but Parse, Describe and Close of statements was asked.
     package var executes = false
     /// A COPY FROM STDIN is among its statements.
@@ -112,12 +110,8 @@ package struct UnitOfWork {
     package var overdue: Overdue?
     /// The login of a client, which needs a server but sends nothing of the client's.
     package var isLogin = false
-    /// BEGIN goes before it.
-    package var carriesBegin = false
     /// One of its texts has several statements.
     package var hasSeveral = false
-    /// A transaction that has failed goes before it.
-    package var restoresFailure = false
     package var countsAsRead = false
     /// It counts as a read and has a server.
     package var countsAsExecuting = false
