@@ -73,12 +73,6 @@ package struct Unit {
     package private(set) var overdue: Overdue?
     /// The login of a client, which needs a server but sends nothing of the client's.
     package var isLogin = false
-    /// BEGIN goes before it.
-    package var carriesBegin = false
-    /// A transaction that has failed goes before it.
-    package var restoresFailure = false
-    /// The last command tag was ROLLBACK.
-    package var wasRolledBack = false
 
     package init() {}
 

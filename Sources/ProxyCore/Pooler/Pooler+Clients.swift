@@ -23,7 +23,7 @@ extension Pooler {
         if !wasLoggingIn { effects.append(.log(.clientLeft(client.id, user: client.user))) }
         leaveQueue(client)
         let unitIsOpen = client.unit.isRunning && !client.unit.messages.isComplete
-        let effects = client.pendingEffects.union(client.unit.needs.effects)
+        let effects = client.transaction.effects.union(client.unit.needs.effects)
         // A read is of no use to anybody now; what a transaction did is rolled back in any case.
         let mayCancel = client.server.map { isRead(client, on: $0) } ?? false
             || client.status != .idle && !client.unit.needs.mayCommit
@@ -94,8 +94,7 @@ extension Pooler {
             } else if client.replication != nil {
                 // Its stream has no end of its own.
                 endReplication(client, client.server?.boundary ?? MessageBoundary())
-            } else if client.status == .idle && client.unit.isGathering
-                && client.deferredBegin == nil {
+            } else if client.status == .idle && client.unit.isGathering {
                 farewell(client)
             }
         }

@@ -18,9 +18,7 @@ extension Pooler {
         if let step = answerLocally(client, now: now) { return step }
         client.unit.dispatched(now: now)
         client.isCancelRequested = false
-        if client.deferredBegin != nil {
-            client.unit.carriesBegin = client.server == nil && !client.unit.onlyPrepares
-        }
+        if client.server == nil && !client.unit.onlyPrepares { client.transaction.carried() }
         if let server = client.server {
             let place = place(of: server)
             client.unit.leased(place, now: now)
@@ -91,7 +89,9 @@ extension Pooler {
     private func destination(of client: ClientSession, now: Instant) -> Destination {
         if client.unit.replay.needsNewest && topology.primary != nil { return .primary }
         if client.unit.isLogin { return .replica }
-        if client.policy.pool.mode == .session || client.unit.restoresFailure { return .primary }
+        if client.policy.pool.mode == .session || client.transaction.isRestoring {
+            return .primary
+        }
         let route = effectiveRoute(of: client)
         if route == .primary || client.unit.replay.needsPrimary || client.settings.isSerializable {
             return .primary
@@ -100,7 +100,7 @@ extension Pooler {
         // the servers of open transactions; pgbench prepares while others of its thread hold them.
         if client.unit.onlyPrepares { return .replica }
         if !client.unit.needs.effects.isDisjoint(with: StateInspection.pinning) { return .primary }
-        if let begin = client.deferredBegin {
+        if let begin = client.transaction.deferredBegin {
             return transactionDestination(begin, of: client, asked: route)
         }
         if client.unit.needs.destination == .primary { return route == .replica ? .replica : .primary }
@@ -110,13 +110,13 @@ extension Pooler {
 
     /// A transaction goes to a replica only when it can never write there.
     private func transactionDestination(
-        _ begin: ClientSession.DeferredBegin, of client: ClientSession, asked route: Route
+        _ begin: SessionTransaction.Begin, of client: ClientSession, asked route: Route
     ) -> Destination {
-        if begin.isSerializable || begin.saysReadWrite { return .primary }
+        if begin.isSerializable || begin.access == .readWrite { return .primary }
         if client.unit.needs.containsTransactionControl { return .primary }
         if client.unit.needs.destination == .primary { return .primary }
         let standard = client.settings["default_transaction_read_only"]
-        let readOnly = begin.readOnly ?? (standard == "on")
+        let readOnly = begin.access == .readOnly || standard == "on"
         return readOnly || route == .replica ? .replica : .primary
     }
 
@@ -233,8 +233,11 @@ extension Pooler {
         let target: UnitTarget = client.unit.runsOnReplica ? .replica : .primary
         counters.unitRouted(
             client.unit.load.isRead ? .read : .write, to: server.key.node, as: target)
-        if client.unit.carriesBegin { begin(client, on: server) }
-        if client.unit.restoresFailure { restoreFailure(client, on: server) }
+        switch client.transaction.opening {
+        case .begin(let begin): self.begin(begin, for: client, on: server)
+        case .failure(let begin): restoreFailure(after: begin, on: server)
+        case nil: break
+        }
         translate(client, to: server, now: now)
         // While it waited the rest of the unit may have come: its Sync, or a long message.
         return .gather
@@ -259,8 +262,9 @@ extension Pooler {
     ///
     /// By the extended protocol and without a Sync: if the BEGIN fails, the server skips what
     /// follows, and no statement runs outside the transaction that it was meant for.
-    private func begin(_ client: ClientSession, on server: ServerConnection) {
-        guard let begin = client.deferredBegin else { return }
+    private func begin(
+        _ begin: SessionTransaction.Begin, for client: ClientSession, on server: ServerConnection
+    ) {
         for statement in begin.statements { server.requests.run(statement: statement) }
         // Otherwise who executes an unnamed portal that it has not bound would come to the BEGIN.
         if client.unit.needs.bindsUnnamed || client.unread.byte(at: 0) == FrontendKind.query { return }
@@ -268,9 +272,10 @@ extension Pooler {
     }
 
     /// Brings a server to where the client believes to be: in a transaction that has failed.
-    private func restoreFailure(_ client: ClientSession, on server: ServerConnection) {
-        client.aborted = .no
-        for statement in client.begun?.statements ?? [Array("BEGIN".utf8)] {
+    private func restoreFailure(
+        after begin: SessionTransaction.Begin?, on server: ServerConnection
+    ) {
+        for statement in begin?.statements ?? [Array("BEGIN".utf8)] {
             server.requests.run(statement: statement)
         }
         server.requests.executeFailing(.swallowError)

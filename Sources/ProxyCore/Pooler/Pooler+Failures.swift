@@ -240,23 +240,19 @@ extension Pooler {
         }
         switch client.unit.phase {
         case .gathering:
-            if client.status != .idle { client.aborted = .untold }
-            client.pendingEffects = SessionEffects()
+            client.transaction.serverLost()
         case .preparing:
             counters.retries.count(.staleConnection)
-            if client.status == .idle || client.deferredBegin != nil {
+            if !client.transaction.isOnServer {
                 return runAgain(client, avoiding: nil, now: now)
             }
             counters.errors.count(.transactionLost)
-            client.aborted = .told
+            _ = client.transaction.serverLost(mayHaveCommitted: false)
             return .fail(.transactionLost)
         case .inspecting, .answered: return endSession(client, server.fatalError)
         case .running where server.incoming.isSettled:
             // It was answered; the rest of a message is all that was still to come.
-            if client.status != .idle {
-                client.aborted = .untold
-                client.pendingEffects = SessionEffects()
-            }
+            if client.status != .idle { client.transaction.serverLost() }
             return .end(server)
         case .running: return runningLost(client, server, now: now)
         case .routing, .queued, .held: break
@@ -269,7 +265,7 @@ extension Pooler {
     ) -> Step {
         let isShutdown = Refusal.isShutdown(server.fatalError) && !client.unit.replay.sawCompletion
         let isRead = isRead(client, on: server)
-        let begins = client.deferredBegin != nil && !client.unit.needs.mayCommit
+        let begins = client.transaction.deferredBegin != nil && !client.unit.needs.mayCommit
         let mayRun = client.unit.replay.mayRepeat && !server.brokeProtocol
         if mayRun && (isRead || begins || isShutdown && !client.unit.needs.containsTransactionControl) {
             client.unit.replay.failed()
@@ -279,14 +275,11 @@ extension Pooler {
             if isShutdown && client.unit.replay.needsPrimary { closeFellows(of: server, now: now) }
             return runAgain(client, avoiding: isRead ? server.key.node : nil, now: now)
         }
-        let inTransaction = client.status != .idle
-        if inTransaction && (isShutdown || !client.unit.needs.mayCommit) {
+        let mayHaveCommitted = client.unit.needs.mayCommit && !isShutdown
+        if client.transaction.serverLost(mayHaveCommitted: mayHaveCommitted) == .transaction {
             counters.errors.count(.transactionLost)
-            client.aborted = .told
             return .fail(.transactionLost)
         }
-        client.status = .idle
-        client.deferredBegin = nil
         if isRead || isShutdown {
             return .fail(
                 ErrorResponse(
@@ -333,11 +326,7 @@ extension Pooler {
         }
         var error = error
         if error.endsConnection { error.severity = .error }
-        if client.deferredBegin != nil {
-            client.deferredBegin = nil
-            client.aborted = .told
-        }
-        if client.aborted != .no { client.status = .failed }
+        client.transaction.unitFailed()
         decided(client)
         error.write(to: &client.output)
         markDirty(client)

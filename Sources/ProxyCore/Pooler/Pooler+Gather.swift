@@ -271,7 +271,7 @@ extension Pooler {
 
     /// Whether martlet may put a Sync in a Flush's place.
     private func mayEndInFlush(_ client: ClientSession) -> Bool {
-        client.server == nil && client.aborted == .no
+        client.server == nil && !client.transaction.isLost
     }
 
     func classify(

@@ -26,15 +26,6 @@ extension Pooler {
             command = single.command
         }
 
-        /// Whether it ends a transaction block and begins the next.
-        var chains: Bool { control == .commitAndChain || control == .rollbackAndChain }
-        var commits: Bool { control == .commit || control == .commitAndChain }
-
-        /// Whether martlet can end the aborted transaction of a client by it. One whose
-        /// characteristics are not known cannot be followed by another one like it.
-        func endsTransaction(of client: ClientSession) -> Bool {
-            control == .commit || control == .rollback || chains && client.begun != nil
-        }
     }
 
     enum LocalOutcome {
@@ -46,10 +37,10 @@ extension Pooler {
     /// Answers the unit, or its part up to a Flush, where no server is needed; nil when one is.
     func answerLocally(_ client: ClientSession, now: Instant) -> Step? {
         if mustRestoreFailure(client) {
-            client.unit.restoresFailure = true
+            client.transaction.carried()
             return nil
         }
-        if client.aborted == .no {
+        if !client.transaction.isLost {
             guard let statement = localStatement(of: client) else {
                 return isBare(client) ? answerExtended(client, now: now) : nil
             }
@@ -69,7 +60,9 @@ extension Pooler {
     /// failed: what becomes of several statements in one query of which one may end it, and whether a
     /// text that is not understood has an error in its syntax, which comes before all else.
     private func mustRestoreFailure(_ client: ClientSession) -> Bool {
-        guard client.aborted == .told, client.server == nil, client.unit.messages.isComplete else {
+        guard client.transaction.isLost, !client.transaction.isNews, client.server == nil,
+            client.unit.messages.isComplete
+        else {
             return false
         }
         if client.unit.needs.reason == .unknownStatement || client.unit.needs.reason == .unparsable { return true }
@@ -88,8 +81,7 @@ extension Pooler {
         guard let server = client.server, server.isInRecovery == true, server.status == .failed,
             server.requests.replies.isEmpty, !client.keepsServer, mayGoOnBehindEnd(client)
         else { return }
-        client.aborted = .told
-        client.pendingEffects = SessionEffects()
+        client.transaction.serverLeft()
         detach(client, server)
         cleanUp(server, now: now)
     }
@@ -116,9 +108,10 @@ extension Pooler {
         if deallocated(by: statement, client) != nil { return client.status != .failed }
         guard client.server == nil else { return false }
         switch statement.control {
-        case .begin(let modes): return client.deferredBegin == nil && !modes.snapshot
-        case .setTransaction(let modes): return client.deferredBegin != nil && !modes.snapshot
-        case .commit, .rollback: return client.deferredBegin != nil
+        case .begin(let modes): return client.transaction.deferredBegin == nil && !modes.snapshot
+        case .setTransaction(let modes):
+            return client.transaction.deferredBegin != nil && !modes.snapshot
+        case .commit, .rollback: return client.transaction.deferredBegin != nil
         default: return false
         }
     }
@@ -189,7 +182,7 @@ extension Pooler {
     private func execute(
         _ statement: LocalStatement, for client: ClientSession, now: Instant
     ) -> LocalOutcome {
-        if client.aborted != .no { return executeInAborted(statement, client) }
+        if client.transaction.isLost { return executeInAborted(statement, client) }
         if let setting = ownSetting(statement) {
             return execute(setting, statement, for: client, now: now)
         }
@@ -199,27 +192,15 @@ extension Pooler {
         }
         switch statement.control {
         case .begin(let modes):
-            client.deferredBegin = ClientSession.DeferredBegin(
-                statements: [statement.text], readOnly: modes.readOnly,
-                saysReadWrite: modes.readOnly == false,
-                isSerializable: modes.isolation == .serializable)
-            client.begun = client.deferredBegin
-            client.status = .inTransaction
+            client.transaction.began(by: statement.text, modes, at: client.lastActivity)
             return .completed(tag: modes.isStartTransaction ? "START TRANSACTION" : "BEGIN")
         case .setTransaction(let modes):
-            client.deferredBegin?.statements.append(statement.text)
-            if let readOnly = modes.readOnly { client.deferredBegin?.readOnly = readOnly }
-            if modes.readOnly == false { client.deferredBegin?.saysReadWrite = true }
-            if let isolation = modes.isolation {
-                client.deferredBegin?.isSerializable = isolation == .serializable
-            }
-            client.begun = client.deferredBegin
+            client.transaction.modesSet(by: statement.text, modes)
             return .completed(tag: "SET")
         default:
-            client.deferredBegin = nil
-            client.status = .idle
-            client.unit.wasRolledBack = statement.control == .rollback
-            return .completed(tag: statement.control == .rollback ? "ROLLBACK" : "COMMIT")
+            let isRollback = statement.control == .rollback
+            restoreOwn(client.transaction.endedDeferred(isRollback: isRollback), client)
+            return .completed(tag: isRollback ? "ROLLBACK" : "COMMIT")
         }
     }
 
@@ -239,24 +220,17 @@ extension Pooler {
     private func executeInAborted(
         _ statement: LocalStatement?, _ client: ClientSession
     ) -> LocalOutcome {
-        let isNews = client.aborted == .untold
-        guard let statement, statement.endsTransaction(of: client) else {
-            client.aborted = .told
-            if isNews { return .failed(.transactionLost) }
-            guard let statement, statement.control == .rollbackToSavepoint else {
-                return .failed(.abortedTransaction)
-            }
-            return .failed(.noSavepoint(SettingText.lastIdentifier(statement.text.span)))
+        let (reply, settings) = client.transaction.executedWithoutServer(
+            statement?.control ?? .none, at: client.lastActivity)
+        restoreOwn(settings, client)
+        switch reply {
+        case .rolledBack: return .completed(tag: "ROLLBACK")
+        case .transactionLost: return .failed(.transactionLost)
+        case .ignored: return .failed(.abortedTransaction)
+        case .noSavepoint:
+            let text = statement?.text ?? []
+            return .failed(.noSavepoint(SettingText.lastIdentifier(text.span)))
         }
-        client.aborted = .no
-        client.status = .idle
-        client.unit.wasRolledBack = true
-        if isNews && statement.commits { return .failed(.transactionLost) }
-        if statement.chains {
-            client.deferredBegin = client.begun
-            client.status = .inTransaction
-        }
-        return .completed(tag: "ROLLBACK")
     }
 
     // MARK: The simple protocol
@@ -297,14 +271,14 @@ extension Pooler {
 
     private func answerExtended(_ client: ClientSession, now: Instant) -> Step {
         var offset = 0
-        let wasAborted = client.aborted != .no
+        let wasAborted = client.transaction.isLost
         for message in client.unit.messages.list {
             let start = offset
             offset += message.byteCount
             if let error = answer(message, at: start, client, now: now) {
                 return failLocally(client, error, now: now)
             }
-            if wasAborted && client.aborted == .no {
+            if wasAborted && !client.transaction.isLost {
                 // The transaction is over. What comes behind its end is a unit of its own.
                 client.localPortal = nil
                 client.inbound.consume(offset)
@@ -373,13 +347,14 @@ extension Pooler {
     private func refusalInAborted(
         _ text: PreparedText?, or missing: ErrorResponse, _ client: ClientSession
     ) -> ErrorResponse? {
-        guard client.aborted != .no else { return nil }
+        guard client.transaction.isLost else { return nil }
+        let isNews = client.transaction.isNews
         // PostgreSQL looks for it before it looks at the transaction.
-        if text == nil && client.aborted == .told { return missing }
+        if text == nil && !isNews { return missing }
         let statement = text.map(LocalStatement.init)
-        if statement?.endsTransaction(of: client) == true { return nil }
+        if let statement, client.transaction.isEnded(by: statement.control) { return nil }
         // It fails when it is executed.
-        if statement?.control == .rollbackToSavepoint, client.aborted == .told { return nil }
+        if statement?.control == .rollbackToSavepoint, !isNews { return nil }
         if case .failed(let error) = executeInAborted(statement, client) { return error }
         return nil
     }

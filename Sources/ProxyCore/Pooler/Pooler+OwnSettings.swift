@@ -53,7 +53,7 @@ extension Pooler {
             return .row(
                 column: setting.name, value: ownValue(setting.name, client), tag: "SHOW")
         }
-        if client.status != .idle && client.ownAtBegin == nil { client.ownAtBegin = client.own }
+        client.transaction.settingsWillChange(from: client.own)
         switch setting.action {
         case .set(let value?):
             let wrong = client.own.set(
@@ -101,8 +101,8 @@ extension Pooler {
     func adoptOwn(
         from settings: inout [String: String], _ client: ClientSession, now: Instant
     ) {
-        if client.pendingResets >= .all { client.own = client.ownAtStart }
-        if client.pendingResets == .session { client.position.reset() }
+        if client.transaction.resets >= .all { client.own = client.ownAtStart }
+        if client.transaction.resets == .session { client.position.reset() }
         for name in OwnSettings.names {
             // Empty is what remains of a name that was reset.
             guard let value = settings.removeValue(forKey: name), !value.isEmpty else { continue }
@@ -113,10 +113,8 @@ extension Pooler {
         }
     }
 
-    /// A transaction is over: what it set of martlet's own goes with it if it was rolled back.
-    func settleOwn(_ client: ClientSession) {
-        guard let before = client.ownAtBegin else { return }
-        if client.unit.wasRolledBack { client.own = before }
-        client.ownAtBegin = nil
+    /// A transaction was rolled back: what it set of martlet's own goes with it.
+    func restoreOwn(_ before: OwnSettings?, _ client: ClientSession) {
+        if let before { client.own = before }
     }
 }

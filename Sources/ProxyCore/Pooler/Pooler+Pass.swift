@@ -118,7 +118,7 @@ extension Pooler {
                 server)
         default: passAll(header, owing: nil, client, server)
         }
-        client.pendingEffects.insert(.opaque)
+        client.transaction.sentUnseen()
         sent(to: server)
     }
 

@@ -41,10 +41,11 @@ extension Pooler {
     /// A statement is done.
     private func completed(_ tag: RawSpan, _ reply: OwedReply, _ server: ServerConnection) {
         guard let client = server.client else { return }
-        if client.ownAtBegin != nil {
+        if client.transaction.remembersSettings {
             let rollback = Array("ROLLBACK".utf8)
-            client.unit.wasRolledBack =
-                tag.byteCount > rollback.count && tag.equals(rollback, in: 0..<rollback.count)
+            client.transaction.completed(
+                isRollback: tag.byteCount > rollback.count
+                    && tag.equals(rollback, in: 0..<rollback.count))
         }
         guard reply.disposition == .forward else { return }
         client.unit.replay.completed()
@@ -53,7 +54,7 @@ extension Pooler {
 
     /// Whether a command tag may say that protocol-level statements are gone.
     func mayDeallocate(_ client: ClientSession) -> Bool {
-        !client.pendingEffects.isDisjoint(with: .mayDeallocate)
+        !client.transaction.effects.isDisjoint(with: .mayDeallocate)
     }
 
     /// DEALLOCATE ALL and DISCARD ALL mean all statements that have a name, but those that come
@@ -97,7 +98,7 @@ extension Pooler {
             if !client.holdback.isEmpty { passHeldBack(to: client) }
             if isRepeatable { dropSent(client) }
         }
-        if client.unit.carriesBegin { client.deferredBegin = nil }
+        client.transaction.replied()
     }
 
     /// The client gets what was held back, but for what it got when the unit ran before.
@@ -247,8 +248,7 @@ extension Pooler {
     }
 
     func sendReady(_ client: ClientSession, _ status: TransactionStatus) {
-        client.status = client.status(after: status)
-        if client.status == .idle { settleOwn(client) }
+        restoreOwn(client.transaction.ready(status, at: client.lastActivity), client)
         ReadyForQuery.write(client.status, to: &client.output)
         markDirty(client)
     }
@@ -286,7 +286,7 @@ extension Pooler {
             // What it has is not what it should have: it is cleaned before it is used again.
             server.session.becameUnknown()
         }
-        client.deferredTransactionFailed()
+        client.transaction.prepareFailed()
         var count = 0
         server.requests.failed { skipped in
             server.forget(skipped)
@@ -322,7 +322,7 @@ extension Pooler {
     /// A message that martlet had put before the client's failed: that is the error of the message
     /// that needs it.
     private func injectedFailed(_ client: ClientSession, _ error: ErrorResponse) {
-        if client.unit.carriesBegin && client.deferredBegin != nil { client.aborted = .told }
+        client.transaction.beginFailed()
         decided(client)
         error.write(to: &client.output)
         markDirty(client)

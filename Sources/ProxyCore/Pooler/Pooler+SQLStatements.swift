@@ -82,7 +82,7 @@ extension Pooler {
     func notePrepare(_ client: ClientSession) {
         client.preparing = nil
         guard let single = client.unit.messages.single, case .prepare(let name) = single.command,
-            client.pendingEffects.isDisjoint(with: .mayChangeMeaning), client.policy.pool.mode != .session
+            !client.transaction.mayHaveChangedMeaning, client.policy.pool.mode != .session
         else { return }
         let text = client.unread.copy(single.text)
         guard text.allSatisfy({ $0 < 0x80 }) else { return }

@@ -33,15 +33,12 @@ extension Pooler {
             return .wait
         }
         if server.status == .idle {
-            if client.hasTouchedData { markPosition(client, server, now: now) }
-            client.hasTouchedData = false
-            if client.pendingSchemaChange {
+            let deeds = client.transaction.cameToRest()
+            if deeds.touchesData { markPosition(client, server, now: now) }
+            if deeds.changesSchema {
                 client.database.schemaVersion += 1
                 effects.append(.catalogueStale(database: client.database.name))
             }
-            client.pendingEffects = SessionEffects()
-            client.pendingSchemaChange = false
-            client.pendingResets = .nothing
         }
         let span = now - client.unit.startedAt
         if client.unit.load.isRead {
@@ -107,16 +104,17 @@ extension Pooler {
     /// Whether only the server can tell what state the session is in now.
     func needsInspection(_ client: ClientSession) -> Bool {
         if client.policy.pool.mode == .session { return false }
-        if !client.pendingEffects.isDisjoint(with: StateInspection.unknowable) { return true }
+        let effects = client.transaction.effects
+        if !effects.isDisjoint(with: StateInspection.unknowable) { return true }
         if client.pins.isEmpty { return false }
-        return client.pendingSchemaChange || client.unit.needs.containsTransactionControl
-            || !client.pendingEffects.isDisjoint(with: .mayChangeCursors)
+        return client.transaction.changesSchema || client.unit.needs.containsTransactionControl
+            || !effects.isDisjoint(with: .mayChangeCursors)
     }
 
     private func inspect(_ client: ClientSession, _ server: ServerConnection) {
         client.unit.inspected()
         let query = StateInspection.query(
-            effects: client.pendingEffects, pins: client.pins, custom: client.customNames)
+            effects: client.transaction.effects, pins: client.pins, custom: client.customNames)
         // A standby runs nothing in the mode that the session may just have chosen.
         let mode =
             server.isInRecovery == true ? "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;" : ""
@@ -183,7 +181,7 @@ extension Pooler {
         _ name: String, to found: [String: String], _ client: ClientSession
     ) -> Bool {
         guard let value = found[name] else { return true }
-        return value.isEmpty && client.pendingResets > .nothing && name.contains(".")
+        return value.isEmpty && client.transaction.resets > .nothing && name.contains(".")
             && client.settings[name] != ""
     }
 

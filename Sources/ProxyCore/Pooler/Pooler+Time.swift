@@ -126,7 +126,7 @@ extension Pooler {
 
     private func expireWork(of client: ClientSession, now: Instant) {
         let limits = client.policy.clients
-        let isTransactionOver = client.transactionSince.map {
+        let isTransactionOver = client.transaction.since.map {
             Self.isOver(limits.transactionTimeout, since: $0, now)
         }
         switch client.unit.phase {

@@ -253,7 +253,7 @@ extension Pooler {
     ) -> (there: String, back: String)? {
         guard let then = text.constants else { return nil }
         let now = client.settings.ofConstants
-        let effects = client.pendingEffects.union(client.unit.needs.effects)
+        let effects = client.transaction.effects.union(client.unit.needs.effects)
         let mayHaveChanged = !effects.isDisjoint(with: .mayChangeMeaning)
             && !text.classification.isReadWhenExecuted
         if then == now && !mayHaveChanged { return nil }
@@ -341,9 +341,8 @@ extension Pooler {
 
     // MARK: What the transaction gathers
 
-    /// Whoever says the same in a transaction that began alike has the same settings afterwards.
     private func noteChanges(_ client: ClientSession) {
-        let hasChanges = !client.pendingEffects.isDisjoint(with: .mayChangeMeaning)
+        let hasChanges = client.transaction.mayHaveChangedMeaning
         guard
             !client.unit.needs.effects.isDisjoint(with: .mayChangeMeaning)
                 || hasChanges && client.unit.needs.containsTransactionControl
@@ -351,21 +350,22 @@ extension Pooler {
         let said = hashing(
             client.unread.extracting(
                 client.unit.messages.sentBytes..<client.unit.messages.byteCount))
-        let before = hasChanges ? client.settingChanges : 1
-        client.settingChanges = before &* 0x9e37_79b9_7f4a_7c15 ^ said
+        client.transaction.settingsMayChange(by: said)
     }
 
     /// Remembers what the unit may do to the session until the transaction is over.
     private func notePending(_ client: ClientSession) {
         guard client.unit.needs.executes else { return }
-        if client.unit.needs.containsTransactionControl { client.begun = nil }
-        client.pendingEffects.formUnion(client.unit.needs.effects)
+        var deeds = SessionTransaction.Deeds()
+        deeds.effects = client.unit.needs.effects
         if client.unit.needs.effects.contains(.sqlExecute) {
-            client.pendingEffects.formUnion(client.sqlStatements.effects)
+            deeds.effects.formUnion(client.sqlStatements.effects)
         }
-        client.hasTouchedData = client.hasTouchedData || client.unit.needs.touchesData
-        client.pendingResets.widen(to: client.unit.needs.resets)
-        client.pendingSchemaChange = client.pendingSchemaChange || client.unit.needs.changesSchema
+        deeds.resets = client.unit.needs.resets
+        deeds.changesSchema = client.unit.needs.changesSchema
+        deeds.touchesData = client.unit.needs.touchesData
+        deeds.controlsTransaction = client.unit.needs.containsTransactionControl
+        client.transaction.sent(deeds)
         // Once more when the transaction is over: until then other sessions see what was.
         if client.unit.needs.changesSchema { client.database.schemaVersion += 1 }
         if !client.unit.needs.effects.isDisjoint(with: .mayChangeTemporary) {

@@ -20,24 +20,6 @@ package final class ClientSession {
         case closed
     }
 
-    /// A transaction that martlet has begun for the client and no server knows of yet.
-    package struct DeferredBegin {
-        /// The client's BEGIN and SET TRANSACTION statements, in order.
-        package var statements: [[UInt8]]
-        package var readOnly: Bool?
-        /// READ WRITE was said, which a standby takes from nobody, whatever is said after it.
-        package var saysReadWrite: Bool
-        package var isSerializable: Bool
-    }
-
-    /// Why the session's open transaction exists on no server.
-    package enum Aborted: Equatable {
-        case no
-        /// Its server is lost, and the client has not been told.
-        case untold
-        case told
-    }
-
     package let id: ConnectionID
     package let peer: String
     package let listenerRoute: Route?
@@ -77,11 +59,9 @@ package final class ClientSession {
     package var startup = ParameterSet.empty
     package var settings = ParameterSet.empty
     package var reported = ParameterSet.empty
-    /// `martlet.*` as the session set them, as its startup packet did, and as they were before
-    /// the open transaction changed them.
+    /// `martlet.*` as the session set them, and as its startup packet did.
     package var own = OwnSettings()
     package var ownAtStart = OwnSettings()
-    package var ownAtBegin: OwnSettings?
     package var customNames: Set<String> = []
     package var statements = ClientStatements()
     /// What it has prepared by SQL.
@@ -98,34 +78,13 @@ package final class ClientSession {
     package var position = SessionPosition()
 
     // What it is doing.
-    package var status = TransactionStatus.idle {
-        didSet {
-            if status == .idle {
-                transactionSince = nil
-            } else if oldValue == .idle {
-                transactionSince = lastActivity
-            }
-        }
-    }
-    /// When it sent the BEGIN of the transaction that it is in.
-    package private(set) var transactionSince: Instant?
+    package var transaction = SessionTransaction()
     package var server: ServerConnection?
     /// The unit of work while there is something in it.
     private var activeUnit: UnsafeMutablePointer<Unit>?
     private let units: UnitPool
-    package var deferredBegin: DeferredBegin?
-    /// How its transaction began, as far as martlet began it and nothing can have changed that.
-    package var begun: DeferredBegin?
     /// What the unnamed portal runs, where martlet will execute it.
     package var localPortal: PreparedText?
-    /// Effects of the open transaction so far.
-    package var pendingEffects = SessionEffects()
-    /// A hash of the statements by which the transaction may have changed settings so far.
-    package var settingChanges: UInt64 = 0
-    package var pendingSchemaChange = false
-    package var hasTouchedData = false
-    package var pendingResets = Resets.nothing
-    package var aborted = Aborted.no
     /// An error was reported in the extended protocol: ignore everything up to Sync.
     package var skipsUntilSync = false
     package var isCancelRequested = false
@@ -180,21 +139,8 @@ package final class ClientSession {
         get { unsafe _overrideLifetime(inbound.unread, borrowing: self) }
     }
 
-    /// The status that the client is told, when its server says this one.
-    ///
-    /// A statement that is only prepared leaves the client in a transaction that no server knows.
-    package func status(after status: TransactionStatus) -> TransactionStatus {
-        if aborted != .no { return .failed }
-        return deferredBegin == nil ? status : .inTransaction
-    }
-
-    /// Something failed that was only prepared: the transaction that is still deferred has failed.
-    package func deferredTransactionFailed() {
-        guard deferredBegin != nil, !unit.carriesBegin else { return }
-        deferredBegin = nil
-        aborted = .told
-        status = .failed
-    }
+    /// The transaction status that the client knows.
+    package var status: TransactionStatus { transaction.status }
 
     /// What a text that it parses now means.
     package var meaning: StatementMeaning {
@@ -203,7 +149,7 @@ package final class ClientSession {
         meaning.schemaVersion = database.schemaVersion
         meaning.temporaryVersion = temporaryVersion
         meaning.reading = settings.reading
-        if !pendingEffects.isDisjoint(with: .mayChangeMeaning) { meaning.changes = settingChanges }
+        meaning.changes = transaction.settingsHash
         meaning.sqlVersion = sqlVersion
         return meaning
     }
