@@ -55,7 +55,6 @@ struct DescribedColumnsTests {
         for (index, one) in all.enumerated() {
             #expect(one != nil && all.firstIndex(of: one) == index)
         }
-        // The end of a name is known.
         #expect(columns(Column(name: "ab"), Column(name: "c"))
             != columns(Column(name: "a"), Column(name: "bc")))
     }
