@@ -6,6 +6,7 @@ import os
 import random
 import socket
 import struct
+import time
 
 import pytest
 from localcluster.processes import wait_until
@@ -194,13 +195,30 @@ def test_a_client_that_leaves(cluster, martlet, phase, reset):
             assert value(other, "UPDATE items SET note = note WHERE id = 70 RETURNING 5") == 5
 
 
+def own_descriptors(martlet):
+    """The descriptors that martlet has beside those of its pools, which grow and shrink."""
+    servers = martlet.metrics().sum("martlet_servers")
+    return len(os.listdir(f"/proc/{martlet.martlet.process.pid}/fd")) - servers
+
+
 def test_noise(martlet):
     chance = random.Random(20)
-    for _ in range(200):
+    process = martlet.martlet.process.pid
+    # Its own connections to Patroni and PostgreSQL come and go: the most of one second.
+    before = 0
+    for _ in range(20):
+        before = max(before, own_descriptors(martlet))
+        time.sleep(0.05)
+    for number in range(200):
         with Wire(martlet.port) as wire, contextlib.suppress(ConnectionError):
             if chance.random() < 0.5:
                 wire.login()
             wire.send(chance.randbytes(chance.choice([1, 4, 5, 8, 100, 3000])))
+        with martlet.connect() as connection:
+            assert value(connection, "SELECT 1") == 1, f"round {number}"
+        assert martlet.martlet.process.pid == process, f"round {number}"
+    wait_until(f"martlet to have no more than {before} descriptors of its own",
+               lambda: own_descriptors(martlet) <= before, 60)
 
 
 def test_a_flood_of_connections_that_say_nothing(martlet):

@@ -97,8 +97,9 @@ extension ModelServer {
 
     // MARK: Queries
 
-    /// `SELECT x` gives x; `series(n)` many rows; `sleep` takes its time; `1/0` fails; what names
-    /// `sneaky` writes without showing it; a standby has no `new_table` yet.
+    /// `SELECT x` gives x; `replayed` how much of the log is seen here; `series(n)` many rows;
+    /// `sleep` takes its time; `1/0` fails; what names `sneaky` writes without showing it; a standby
+    /// has no `new_table` yet.
     private func select(_ text: String) -> Outcome {
         if text.contains("'s',name") { return inspection(text) }
         if text.contains("set_config(") { return configure(text) }
@@ -115,6 +116,7 @@ extension ModelServer {
             return .failed("40001", "canceling statement due to conflict with recovery")
         }
         var rows = [[String(Self.withoutComment(text).dropFirst(7))]]
+        if rows[0][0] == "replayed" { rows = [["\(node.position)"]] }
         if let series = text.firstRange(of: "generate_series(1, ") {
             let count = min(Int(text[series.upperBound...].prefix { $0.isNumber }) ?? 0, 10_000)
             rows = Array(repeating: [String(repeating: "x", count: 1000)], count: count)

@@ -178,6 +178,7 @@ final class ModelServer {
 
     func commit() {
         node.journal += written
+        node.log?.entries += written
         written.removeAll()
         settingsBefore = nil
     }
@@ -363,11 +364,22 @@ final class ModelServer {
     }
 }
 
+/// What the primaries of a cluster have committed, and its standbys replay.
+final class ModelLog {
+    var entries: [String] = []
+}
+
 /// One member of the cluster, and what was ever committed on it.
 final class ModelNode {
     let name: String
     var isStandby: Bool
     var journal: [String] = []
+    /// The log that it writes or replays, where a test cares.
+    var log: ModelLog?
+    /// How many entries of the log it has replayed as a standby.
+    var replayed = 0
+    /// How many entries of the log a read sees here.
+    var position: Int { isStandby ? replayed : log?.entries.count ?? 0 }
     var refusesBegin = false
     /// No statement that names this can be prepared.
     var goneTable = "gone table"

@@ -4,7 +4,7 @@ import ProxyCore
 import ProxyRuntime
 import Testing
 
-struct AdministrationEndpointsTests {
+@Suite(.timeLimit(.minutes(1))) struct AdministrationEndpointsTests {
     private static func endpoints(
         ready: Bool = true, silentShards: [Int] = []
     ) -> AdministrationEndpoints {

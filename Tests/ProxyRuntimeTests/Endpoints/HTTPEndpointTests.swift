@@ -5,7 +5,7 @@ import ProxyRuntime
 import Testing
 
 /// A real endpoint on a port of the system's choice, and clients that behave and misbehave.
-@Suite(.serialized) struct HTTPEndpointTests {
+@Suite(.serialized, .timeLimit(.minutes(1))) struct HTTPEndpointTests {
     private static func endpoint(
         limits: HTTPLimits = HTTPLimits(),
         handler: @escaping HTTPEndpoint.Handler = { HTTPResponse(.ok, "at \($0.path)\n") }

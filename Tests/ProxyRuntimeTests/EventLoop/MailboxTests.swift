@@ -5,7 +5,7 @@ import ProxyCore
 import Testing
 @testable import ProxyRuntime
 
-struct MailboxTests {
+@Suite(.timeLimit(.minutes(1))) struct MailboxTests {
     @Test func `mail is taken in the order in which it came`() throws {
         let box = try Mailbox<Int>()
         for number in 1...3 { box.post(number) }

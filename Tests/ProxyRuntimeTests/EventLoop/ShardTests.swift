@@ -78,7 +78,7 @@ private final class Events: Sendable {
     }
 }
 
-struct ShardTests {
+@Suite(.timeLimit(.minutes(1))) struct ShardTests {
     private let events = Events()
     private let mailbox: Mailbox<Echo.Mail>
     private let shard: Shard<Echo>

@@ -10,7 +10,7 @@ import Testing
 @testable import ProxyRuntime
 
 /// The external metrics API over real mutual TLS, asked by libcurl as the API server would.
-@Suite(.serialized) final class ExternalMetricsAPITests {
+@Suite(.serialized, .timeLimit(.minutes(1))) final class ExternalMetricsAPITests {
     private static let base = "/apis/external.metrics.k8s.io/v1beta1"
     private static let metric = base + "/namespaces/db/martlet_read_demand"
 
@@ -68,8 +68,8 @@ import Testing
             key: client.map { certificates.path("\($0).key") })
         let asker = PatroniClient(files: files)
         let url = "https://127.0.0.1:\(endpoint.port)\(path)"
-        return await withCheckedContinuation { continuation in
-            asker.get(url, timeout: .seconds(20)) { continuation.resume(returning: $0) }
+        return await answer(otherwise: .failed("no answer in time")) { done in
+            asker.get(url, timeout: .seconds(20)) { done($0) }
         }
     }
 

@@ -7,7 +7,7 @@ import Testing
 @testable import ProxyRuntime
 
 /// The sum over all instances: whole, or none.
-struct FleetDemandTests {
+@Suite(.timeLimit(.minutes(1))) struct FleetDemandTests {
     private static func own(_ demand: Double, _ cluster: String? = "pg") -> AutoscaleDocument {
         AutoscaleDocument(
             statistics: ShardStatistics(

@@ -10,7 +10,7 @@ import Testing
 @testable import ProxyRuntime
 
 /// The watch against a scripted API over real sockets.
-struct KubernetesWatchTests {
+@Suite(.timeLimit(.minutes(1))) struct KubernetesWatchTests {
     /// What a watch said, and what it logged.
     private final class Heard: Sendable {
         private let state = Mutex<(hints: [ClusterHint], lines: [String])>(([], []))

@@ -45,7 +45,8 @@ final class Pipe: Sendable {
             done.signal()
         }
         return {
-            done.wait()
+            // Only a test that fails waits for so long.
+            _ = done.wait(timeout: .now() + .seconds(30))
             return box.value.withLock { $0 }
         }
     }

@@ -8,7 +8,7 @@ import Testing
 /// A clock for tests of the runtime.
 func testClock() -> Instant { Instant(DispatchTime.now().uptimeNanoseconds) }
 
-@Suite struct ControlConnectionTests {
+@Suite(.timeLimit(.minutes(1))) struct ControlConnectionTests {
     private static let queue = DispatchQueue(label: "test.control")
 
     private func connection(_ server: ScriptedServer) -> ControlConnection {
@@ -22,18 +22,16 @@ func testClock() -> Instant { Instant(DispatchTime.now().uptimeNanoseconds) }
         _ connection: ControlConnection, _ text: String = "SELECT 1",
         timeout: Instant.Span = .seconds(30)
     ) async -> Result<ControlAnswer, ControlFault> {
-        await withCheckedContinuation { continuation in
-            Self.queue.async {
-                connection.query(text, timeout: timeout) { continuation.resume(returning: $0) }
-            }
+        await answer(otherwise: .failure(.lost("no answer in time"))) { done in
+            Self.queue.async { connection.query(text, timeout: timeout) { done($0) } }
         }
     }
 
     private func close(_ connection: ControlConnection) async {
-        await withCheckedContinuation { continuation in
+        await completion { done in
             Self.queue.async {
                 connection.close()
-                continuation.resume()
+                done()
             }
         }
     }
@@ -155,9 +153,9 @@ func testClock() -> Instant { Instant(DispatchTime.now().uptimeNanoseconds) }
             peer.sendError("FATAL", "57P01", "terminating connection")
         }
         let connection = connection(server)
-        let fault: ControlFault = await withCheckedContinuation { continuation in
+        let fault: ControlFault = await answer(otherwise: .timeout) { done in
             Self.queue.async {
-                connection.onLost = { continuation.resume(returning: $0) }
+                connection.onLost = { done($0) }
                 connection.query("SELECT 1", timeout: .seconds(30)) { _ in }
             }
         }

@@ -28,7 +28,7 @@ private enum LiveCluster {
     static let logger = Logger(label: "test")
 }
 
-@Suite(.enabled(if: LiveCluster.patroni != nil), .serialized)
+@Suite(.enabled(if: LiveCluster.patroni != nil), .serialized, .timeLimit(.minutes(1)))
 struct LiveClusterTests {
     private let queue = DispatchQueue(label: "test.live")
     private let recorder = TopologyRecorder()
@@ -44,17 +44,17 @@ struct LiveClusterTests {
     }
 
     private func stop() async {
-        await withCheckedContinuation { continuation in driver.stop { continuation.resume() } }
+        await completion { done in driver.stop { done() } }
     }
 
     private func query(_ node: Topology.Node, _ text: String) async throws -> [[String?]] {
         let connection = ControlConnection(
             host: node.host, port: node.port, account: LiveCluster.account, queue: queue,
             clock: testClock)
-        let result = await withCheckedContinuation { continuation in
-            queue.async {
-                connection.query(text, timeout: .seconds(10)) { continuation.resume(returning: $0) }
-            }
+        let result: Result<ControlAnswer, ControlFault> = await answer(
+            otherwise: .failure(.timeout)
+        ) { done in
+            queue.async { connection.query(text, timeout: .seconds(10)) { done($0) } }
         }
         queue.async { connection.close() }
         return try result.get().rows
@@ -98,8 +98,8 @@ struct LiveClusterTests {
             lifetime: .seconds(30), queue: queue, logger: LiveCluster.logger, clock: testClock)
         store.topologyChanged(recorder.latest)
         func lookUp(_ user: String) async -> SecretLookup {
-            await withCheckedContinuation { continuation in
-                store.lookUp(user) { continuation.resume(returning: $0) }
+            await answer(otherwise: .unavailable("no answer in time")) { done in
+                store.lookUp(user) { done($0) }
             }
         }
         guard case .found(let secret) = await lookUp("postgres") else {

@@ -3,15 +3,13 @@ import ProxyCore
 import ProxyRuntime
 import Testing
 
-@Suite struct PatroniClientTests {
+@Suite(.timeLimit(.minutes(1))) struct PatroniClientTests {
     private func get(
         _ server: ScriptedServer, path: String = "/primary", timeout: Instant.Span = .seconds(30),
         client: PatroniClient = PatroniClient()
     ) async -> RestAnswer {
-        await withCheckedContinuation { continuation in
-            client.get("http://127.0.0.1:\(server.port)\(path)", timeout: timeout) {
-                continuation.resume(returning: $0)
-            }
+        await answer(otherwise: .failed("no answer in time")) { done in
+            client.get("http://127.0.0.1:\(server.port)\(path)", timeout: timeout) { done($0) }
         }
     }
 

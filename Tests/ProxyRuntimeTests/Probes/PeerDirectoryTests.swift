@@ -8,7 +8,7 @@ import Synchronization
 import Testing
 @testable import ProxyRuntime
 
-struct PeerDirectoryTests {
+@Suite(.timeLimit(.minutes(1))) struct PeerDirectoryTests {
     /// Answers look-ups of names, and keeps what was published.
     private final class Names: Sendable {
         let hosts = Mutex<[String: [String]]>([:])

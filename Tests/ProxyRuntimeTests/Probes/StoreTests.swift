@@ -106,7 +106,7 @@ extension ScriptedPeer {
 private let quietLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 private let account = ControlAccount(user: "u", password: nil, database: "d")
 
-@Suite struct SecretStoreTests {
+@Suite(.timeLimit(.minutes(1))) struct SecretStoreTests {
     private let clock = HandClock()
     private let queue = DispatchQueue(label: "test.secrets")
     private let store: SecretStore
@@ -120,8 +120,8 @@ private let account = ControlAccount(user: "u", password: nil, database: "d")
     }
 
     private func lookUp(_ user: String, newerThan: Instant = Instant(0)) async -> SecretLookup {
-        await withCheckedContinuation { continuation in
-            store.lookUp(user, newerThan: newerThan) { continuation.resume(returning: $0) }
+        await answer(otherwise: .unavailable("no answer in time")) { done in
+            store.lookUp(user, newerThan: newerThan) { done($0) }
         }
     }
 
@@ -215,17 +215,15 @@ private let account = ControlAccount(user: "u", password: nil, database: "d")
         let (answers, arrival) = AsyncStream<SecretLookup>.makeStream()
         func lookUp() { store.lookUp("app") { arrival.yield($0) } }
         lookUp()
-        await withCheckedContinuation { continuation in
+        await completion { done in
             DispatchQueue.global().async {
                 isAsked.wait()
-                continuation.resume()
+                done()
             }
         }
         for _ in 0..<10 { lookUp() }
         // The queue has taken them all when it comes to this.
-        await withCheckedContinuation { continuation in
-            queue.async { continuation.resume() }
-        }
+        await completion { done in queue.async { done() } }
         mayAnswer.signal()
         var arrived = answers.makeAsyncIterator()
         for expected in ["secret-1"] + [String](repeating: "secret-2", count: 10) {
@@ -331,7 +329,7 @@ private let account = ControlAccount(user: "u", password: nil, database: "d")
     }
 }
 
-@Suite struct CatalogueStoreTests {
+@Suite(.timeLimit(.minutes(1))) struct CatalogueStoreTests {
     private let clock = HandClock()
 
     /// A store, and what it publishes.

@@ -30,13 +30,13 @@ final class TopologyRecorder: Sendable {
     }
 
     func wait(until condition: @escaping @Sendable (Topology) -> Bool) async {
-        await withCheckedContinuation { continuation in
+        await completion { done in
             let isThere = state.withLock { state in
                 if let last = state.history.last, condition(last) { return true }
-                state.waiting.append((condition, { continuation.resume() }))
+                state.waiting.append((condition, done))
                 return false
             }
-            if isThere { continuation.resume() }
+            if isThere { done() }
         }
     }
 }
@@ -114,19 +114,7 @@ private final class ScriptedMember: Sendable {
     }
 }
 
-/// Counts from 1.
-private final class LookUps: Sendable {
-    private let count = Mutex(0)
-
-    func next() -> Int {
-        count.withLock { count in
-            count += 1
-            return count
-        }
-    }
-}
-
-@Suite struct TopologyDriverTests {
+@Suite(.timeLimit(.minutes(1))) struct TopologyDriverTests {
     private func driver(
         _ members: [ScriptedMember], _ recorder: TopologyRecorder, seeds: [String]? = nil,
         resolver: Resolver = Resolver()
@@ -143,9 +131,7 @@ private final class LookUps: Sendable {
     }
 
     private func stop(_ driver: TopologyDriver) async {
-        await withCheckedContinuation { continuation in
-            driver.stop { continuation.resume() }
-        }
+        await completion { done in driver.stop { done() } }
     }
 
     @Test func `members are found from one address, and their positions are followed`() async {
@@ -205,13 +191,15 @@ private final class LookUps: Sendable {
             [a], recorder, seeds: ["http://patroni.example:8008"], resolver: resolver)
         driver.start()
         await recorder.wait { $0.primary != nil }
+        #expect(recorder.latest.nodes.map(\.name) == ["a"])
+        #expect(recorder.latest.primary == NodeID(0))
         await stop(driver)
     }
 
     @Test func `a name is looked up again, and members that come and go are followed`() async {
         let a = ScriptedMember("a", isPrimary: true)
         let b = ScriptedMember("b", isPrimary: false)
-        let count = LookUps()
+        let count = Counter()
         // At first the name is not there yet, as before a StatefulSet has its first ready pod.
         let resolver = Resolver { host, _ in
             guard count.next() > 1 else {
@@ -229,6 +217,9 @@ private final class LookUps: Sendable {
         b.change { $0.isUp = false }
         b.rest.stop()
         await recorder.wait { $0.nodes.map(\.name) == ["a"] && $0.primary != nil }
+        #expect(recorder.latest.nodes.map(\.name) == ["a"], "who has left is gone")
+        #expect(recorder.latest.primary == NodeID(0))
+        #expect(count.next() > 2, "the name was looked up again")
         await stop(driver)
     }
 }

@@ -5,7 +5,7 @@ import ProxyCore
 import ProxyRuntime
 import Testing
 
-@Suite(.serialized) struct ProcessTests {
+@Suite(.serialized, .timeLimit(.minutes(1))) struct ProcessTests {
     @Test func `the figures of this process make sense`() {
         let figures = ProcessStatistics.figures()
         #expect(figures.residentBytes > 1 << 20)

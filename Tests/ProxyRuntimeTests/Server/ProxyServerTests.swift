@@ -6,7 +6,7 @@ import Testing
 
 @testable import ProxyRuntime
 
-struct ProxyServerTests {
+@Suite(.timeLimit(.minutes(1))) struct ProxyServerTests {
     private func configuration(_ more: String = "") throws -> Configuration {
         try Configuration.load(
             yaml: """

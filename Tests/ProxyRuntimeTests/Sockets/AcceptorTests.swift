@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 @testable import ProxyRuntime
 
-struct AcceptorTests {
+@Suite(.timeLimit(.minutes(1))) struct AcceptorTests {
     /// Keeps what an acceptor hands over, and answers on it.
     private final class Host: Sendable {
         let peers = Mutex<[String]>([])

@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 @testable import ProxyRuntime
 
-struct ResolverTests {
+@Suite(.timeLimit(.minutes(1))) struct ResolverTests {
     /// Counts look-ups, and lets none finish before `gate` opens.
     private final class Names: Sendable {
         let gate = DispatchSemaphore(value: 0)
@@ -22,8 +22,8 @@ struct ResolverTests {
     }
 
     private func ask(_ resolver: Resolver, _ host: String) async -> Resolver.Answer {
-        await withCheckedContinuation { continuation in
-            resolver.resolve(host: host, port: 9) { continuation.resume(returning: $0) }
+        await answer(otherwise: .failure(.unresolvable(host: host, reason: "no answer"))) { done in
+            resolver.resolve(host: host, port: 9) { done($0) }
         }
     }
 
@@ -36,14 +36,14 @@ struct ResolverTests {
         let names = Names()
         let resolver = Resolver { host, _ in names.lookUp(host) }
         let answers = Mutex<[Bool]>([])
-        await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+        await completion { done in
             for _ in 0..<5 {
                 resolver.resolve(host: "name", port: 9) { answer in
                     let count = answers.withLock {
                         $0.append((try? answer.get())?.count == 1)
                         return $0.count
                     }
-                    if count == 5 { done.resume() }
+                    if count == 5 { done() }
                 }
             }
             names.gate.signal()
