@@ -36,6 +36,8 @@ let package = Package(
         .target(name: "StatementClassifier", swiftSettings: settings),
         .executableTarget(
             name: "classify", dependencies: ["StatementClassifier"], swiftSettings: settings),
+        .executableTarget(
+            name: "hotpath", dependencies: ["ProxyCore", "PostgresWire"], swiftSettings: settings),
         .target(
             name: "ProxyCore",
             dependencies: [
