@@ -21,10 +21,10 @@ let package = Package(
     name: "martlet",
     products: [.executable(name: "martlet", targets: ["martlet"])],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -36,6 +36,8 @@ let package = Package(
         .target(name: "StatementClassifier", swiftSettings: settings),
         .executableTarget(
             name: "classify", dependencies: ["StatementClassifier"], swiftSettings: settings),
+        .executableTarget(
+            name: "hotpath", dependencies: ["ProxyCore", "PostgresWire"], swiftSettings: settings),
         .target(
             name: "ProxyCore",
             dependencies: [

@@ -85,12 +85,10 @@ setup_packages() {
     }
 }
 
-# What building and running need. Debian's name for each.
+# What building needs, and what building and running a cluster need. Debian's name for each.
+build_packages=(ca-certificates pkg-config libpq-dev libssl-dev libcurl4-openssl-dev)
 # shellcheck disable=SC2034  # used by those who source this file
-base_packages=(
-    ca-certificates pkg-config libpq-dev libssl-dev libcurl4-openssl-dev
-    postgresql-15 etcd-server etcd-client python3-venv
-)
+base_packages=("${build_packages[@]}" postgresql-15 etcd-server etcd-client python3-venv)
 
 # setup_python requirements.txt...: a virtual environment that holds what these files name.
 # Made with the system's Python: one from root's home cannot be run by user postgres.
@@ -125,10 +123,55 @@ require_swift() {
 }
 
 # setup_build repository configuration: builds the executable martlet.
+#
+# A terminal shows the compiler's own progress; elsewhere a line every half minute says how far it is.
+# Always without colours: the compiler's options would differ with and without a terminal, and
+# everything would be built anew.
 setup_build() {
+    local log reporter status=0
     require_swift
-    say "building martlet ($2)"
-    (cd "$1" && swift build -c "$2" --product martlet >&2) || fail "the build failed"
+    say "building martlet ($2); the first time this takes some minutes"
+    if [[ -t 2 ]]; then
+        (cd "$1" && swift build --no-color-diagnostics -c "$2" --product martlet >&2) ||
+            fail "the build failed"
+        return
+    fi
+    log=$(martlet_home)/build.log
+    : >"$log"
+    report_progress "$$" "$log" 30 &
+    reporter=$!
+    (cd "$1" && swift build --no-color-diagnostics -c "$2" --product martlet) >"$log" 2>&1 ||
+        status=$?
+    kill "$reporter" 2>/dev/null || true
+    ((status == 0)) || {
+        cat "$log" >&2
+        fail "the build failed"
+    }
+    say "$(tail -n 1 "$log")"
+}
+
+# progress log: how far the command that writes this file is, in a few words: how many tests have
+# passed, or the last `[3/9]` or `[ 40%]`.
+progress() {
+    local count last
+    count=$(grep -cE '^✔ Test .* passed' "$1" || true)
+    last=$(tail -c 20000 "$1" | tr '\r' '\n' | grep -oE '\[ *[0-9]+(/[0-9]+|%)\]' | tail -n 1 || true)
+    if ((count)); then
+        printf '%d tests passed\n' "$count"
+    else
+        printf '%s\n' "${last:-at work}"
+    fi
+}
+
+# report_progress pid log seconds: a line every so often, as long as the process is there.
+report_progress() {
+    local began=$SECONDS next=$3
+    while kill -0 "$1" 2>/dev/null; do
+        sleep 1
+        ((SECONDS - began >= next)) || continue
+        say "after $((SECONDS - began)) s: $(progress "$2")"
+        next=$((SECONDS - began + $3))
+    done
 }
 
 # 64 clients and their servers, of several processes, need more than the usual 1,024 descriptors.
