@@ -26,9 +26,9 @@ package struct TopologyMonitor: Sendable {
 
     /// The present judgement.
     package private(set) var topology = Topology()
-    /// What was handed out last.
+    /// The topology that was published last.
     var published = Topology()
-    /// Since when the judgement differs from it.
+    /// The time since which the current judgement differs from it.
     var unpublishedSince: Instant?
 
     var discovery = AskingSchedule()
@@ -261,7 +261,7 @@ package struct TopologyMonitor: Sendable {
         let lifetime = sampleLifetime
         let left = members.filter { Self.hasLeft($0, now, lifetime) }
         forgotten += left.map(\.id)
-        // Whoever comes back under the name is another one, also where no watch says so.
+        // A member that comes back under the name is another one, even if no watch says so.
         draining.removeAll { name in left.contains { $0.name == name } }
         members.removeAll { Self.hasLeft($0, now, lifetime) }
     }
@@ -312,7 +312,7 @@ package struct TopologyMonitor: Sendable {
 
     func index(of id: NodeID) -> Int? { members.firstIndex { $0.id == id } }
 
-    /// How long an answer of a server counts.
+    /// How long a server's reply is valid.
     var sampleLifetime: Instant.Span {
         let five = policy.topology.lagInterval.nanoseconds * 5
         return Instant.Span(nanoseconds: max(five, 1_000_000_000))
