@@ -17,7 +17,7 @@ package enum ScramFault: Error, Equatable, Sendable {
     /// The server could not prove that it knows the secret: it may be anybody.
     case serverNotVerified
 
-    /// What PostgreSQL would report.
+    /// The SQLSTATE that PostgreSQL would report.
     package var sqlState: String {
         switch self {
         case .malformed: "08P01"
@@ -41,7 +41,7 @@ package enum ScramFault: Error, Equatable, Sendable {
         }
     }
 
-    /// For the error's detail field.
+    /// The text of the error's detail field.
     package var detail: String? {
         switch self {
         case .malformed(let detail):

@@ -46,7 +46,7 @@ package struct KubernetesStatus: Error, Equatable, Sendable {
         KubernetesStatus(503, "ServiceUnavailable", message)
     }
 
-    /// What the HTTP layer refuses before anybody looks at the path.
+    /// A request that the HTTP layer rejects before it looks at the path.
     package static func refused(code: Int, reason: String) -> KubernetesStatus {
         switch code {
         case 400: badRequest(reason)
