@@ -151,7 +151,7 @@ package struct StartupMessage: Equatable, Sendable {
         case database
     }
 
-    /// Protocol 3.2 is the newest that we speak; 3.1 was never used by anybody.
+    /// Protocol 3.2 is the newest that martlet speaks; 3.1 was never used.
     package static let newestMinorVersion: UInt16 = 2
     /// Names longer than that are cut, as PostgreSQL does (NAMEDATALEN - 1).
     package static let maximumNameLength = 63

@@ -165,7 +165,7 @@ extension Scanner {
         }
     }
 
-    /// `pg_temp`, or the `pg_temp_7` of somebody's session.
+    /// `pg_temp`, or the `pg_temp_7` of a session.
     func isTemporarySchema(_ token: Token) -> Bool {
         token.meaning.keyword == .pgTemp
             || token.key.low == Self.temporaryPrefix && token.end - token.start > 8

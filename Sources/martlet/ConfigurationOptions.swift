@@ -64,7 +64,7 @@ struct ConfigurationOptions: ParsableArguments {
 }
 
 extension Configuration.Loaded {
-    /// Gathers and loads; tells the user and ends the command where that fails.
+    /// Loads the configuration; on failure, prints the errors and ends the command.
     static func orExit(
         file: String?, flags: [ConfigurationSources.Flag]
     ) throws(ExitCode) -> Configuration.Loaded {

@@ -166,7 +166,7 @@ package struct AuthenticationExchange: Sendable {
         }
     }
 
-    // MARK: Asking
+    // MARK: Requests to the client
 
     private mutating func ask(
         _ stored: StoredSecret, scram: ScramSecret?, into output: inout ByteQueue

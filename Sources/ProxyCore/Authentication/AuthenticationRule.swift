@@ -144,7 +144,7 @@ package struct LoginAttempt: Equatable, Sendable {
     package var user: String
     /// Empty for physical replication.
     package var database: String
-    /// Nil for a Unix-domain socket, and where it cannot be told.
+    /// Nil for a Unix-domain socket, and if unknown.
     package var address: IPAddress?
     /// Whether it uses a Unix-domain socket, to which no rules apply.
     package var isLocal = false

@@ -21,7 +21,7 @@ package enum ServerAuthenticationFault: Error, Equatable, Sendable {
     case unsupportedMethod(String)
     /// The server asks for something that our credential cannot answer.
     case credentialUnsuitable(askedFor: String)
-    /// A password in clear text, over a connection that anybody can read.
+    /// A password in clear text, over an unencrypted connection.
     case clearTextRefused
     /// This machine's policy forbids MD5.
     case digestUnavailable

@@ -34,11 +34,11 @@ package enum ClusterHint: Equatable, Sendable {
     case draining(name: String, Bool)
     /// Members came, left or moved: ask Patroni for them now.
     case membersChanged
-    /// Somebody may have become the primary: probe everybody now.
+    /// The primary may have changed: probe every member now.
     case primaryMayChange
 }
 
-/// The members' pods as last told, and what their changes mean.
+/// The members' pods as last reported, and the meaning of their changes.
 ///
 /// That a pod is to end stays true of its name after the pod is gone, until there is another one of
 /// that name: the server may still answer for a moment, and must get nothing new in it.
@@ -47,7 +47,7 @@ package struct PodRoster: Sendable {
     package static let limit = 1024
 
     private var pods: [PodObject] = []
-    /// Members that were told to be draining, the oldest first.
+    /// Members reported as draining, the oldest first.
     private var draining: [String] = []
     /// The pages of a list that is not complete yet.
     private var listed: [PodObject]?

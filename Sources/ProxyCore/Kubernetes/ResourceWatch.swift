@@ -41,7 +41,7 @@ package struct ResourceWatch: Sendable {
     static let firstPause = Instant.Span.milliseconds(500)
     /// The longest one, which a half more may come on top of.
     static let longestPause = Instant.Span.seconds(30)
-    /// A watch that lasted so long was a good one.
+    /// The minimum duration of a watch that counts as successful.
     private static let goodLife = Instant.Span.seconds(5)
 
     private var phase = Phase.waiting
@@ -50,7 +50,7 @@ package struct ResourceWatch: Sendable {
     private var failures = 0
     private var jitter: SplitMix64
 
-    /// Whether what is known is the state of the API, as far as it has told.
+    /// Whether the known objects are the API's current ones, as far as it has reported.
     package private(set) var isInSync = false
     /// Objects that came, and attempts that failed, for the metrics.
     package private(set) var events = 0

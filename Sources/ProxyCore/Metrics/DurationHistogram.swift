@@ -14,7 +14,7 @@ package struct DurationHistogram: Sendable {
 
     package init() {}
 
-    /// Counts one that took so long.
+    /// Records one duration.
     package mutating func record(_ span: Instant.Span) {
         buckets[Self.bucket(of: span)] &+= 1
         nanoseconds &+= span.nanoseconds

@@ -79,7 +79,7 @@ package struct SessionPosition: Equatable, Sendable {
     package mutating func settle(with topology: borrowing Topology) {
         guard !isFree else { return }
         followTimeline(of: topology)
-        // A token may come from somebody who has seen a later timeline than this snapshot.
+        // A token may come from a session that has seen a later timeline than this snapshot.
         guard timeline == topology.timeline else { return }
         switch pending {
         case .nothing: break

@@ -24,7 +24,7 @@ package struct ClusterReport: Equatable, Sendable {
     }
 
     package var scope: String?
-    /// Members that have told where they can be reached.
+    /// Members whose addresses are known.
     package var members: [Member]
 
     package init(scope: String? = nil, members: [Member]) {

@@ -86,7 +86,7 @@ struct ReadRule {
         return lag.lag(of: sample, behind: head, headIsFrozen: true)
     }
 
-    /// Whether the head of the log is that of somebody who adds to it.
+    /// Whether the head of the log is that of a primary, which appends to it.
     private func headMoves(_ newest: PositionHistory.Sample) -> Bool {
         switch head.source {
         case .received: topology.primary == nil || !isSettling

@@ -55,7 +55,7 @@ struct WritableRule {
                 now, lifetime: sampleLifetime))
         }
         // Patroni is silent, which five idle connections can do to it; its server speaks for
-        // itself, unless somebody else has got the lock meanwhile.
+        // itself, unless another member has taken the lock meanwhile.
         guard member.wasWritable, let sample, !sample.isInRecovery else { return false }
         return !members.indices.contains {
             $0 != index && members[$0].presentReport?.holdsLock == true

@@ -4,7 +4,7 @@ internal import ProxyConfiguration
 
 /// The facts that `martlet check` has collected about a cluster.
 struct ClusterFacts: Sendable {
-    /// A configured Patroni address, and the names of the members that it told of.
+    /// A configured Patroni address, and the names of the members that it listed.
     struct Seed: Sendable {
         let address: String
         let answer: Outcome<[String]>
