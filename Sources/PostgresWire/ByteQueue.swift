@@ -34,7 +34,7 @@ package final class BytePool {
     }
 }
 
-/// Bytes waiting for somebody: appended at the end, consumed from the front.
+/// A queue of bytes: appended at the end, consumed from the front.
 ///
 /// Linear, not a ring, so that the unread bytes are always one span (a frame must be contiguous to
 /// be parsed, and a send wants one address). An empty queue owns no storage.

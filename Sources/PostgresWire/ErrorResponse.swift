@@ -12,7 +12,7 @@ package struct ErrorResponse: Equatable, Sendable {
         case notice = "NOTICE"
     }
 
-    /// Of field V, which is never translated; servers before 9.6 send only S.
+    /// The severity of field V, which is never translated; servers before 9.6 send only S.
     package var severity: Severity
     /// Five characters; XX000 where the server sent none.
     package var sqlState: String

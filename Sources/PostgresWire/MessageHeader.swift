@@ -26,7 +26,7 @@ package struct MessageHeader: Equatable, Sendable {
     /// The end of the whole messages of one kind that follow each other from an offset.
     ///
     /// One that is longer than `maximumBody`, or not all there, ends the run, and so does anything
-    /// that is no header. A large result is millions of short messages; this loop is all that is
+    /// that is not a header. A large result is millions of short messages; this loop is all that is
     /// done for each of them, and so it is here, where it is compiled as one piece.
     package static func endOfRun(
         of kind: UInt8, in bytes: RawSpan, from offset: Int, maximumBody: Int

@@ -6,7 +6,7 @@ package enum Query {
         queue.message(FrontendKind.query) { $0.append(terminated: text) }
     }
 
-    /// Where the text is in a body, without the zero that must end it.
+    /// The range of the text in a body, without the terminating zero.
     package static func text(body: RawSpan) throws(WireError) -> Range<Int> {
         var reader = WireReader(body)
         let text = try reader.terminated()

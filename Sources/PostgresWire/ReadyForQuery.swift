@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What ReadyForQuery says of the transaction.
+/// The transaction status that ReadyForQuery reports.
 package enum TransactionStatus: UInt8, Equatable, Sendable {
     case idle = 0x49
     case inTransaction = 0x54

@@ -2,7 +2,7 @@
 
 /// Why the `options` of a startup packet are refused; in the words of PostgreSQL.
 package enum StartupOptionsFault: Error, Equatable, Sendable {
-    /// An unknown switch, or a word that is no switch.
+    /// An unknown switch, or a word that is not a switch.
     case invalidArgument(String)
     /// `-c name` or `--name` without `=value`; the argument begins with its dashes.
     case missingValue(String)
@@ -81,7 +81,7 @@ package enum StartupOptions {
 
     // MARK: Switches
 
-    /// One word that begins with a dash: flags, and perhaps one with an argument at its end.
+    /// Reads one word that begins with a dash: flags, the last perhaps with an argument.
     private static func read(
         bundle: [UInt8], following words: inout ArraySlice<[UInt8]>,
         into settings: inout [StartupMessage.Parameter]
@@ -166,13 +166,13 @@ private enum Switch {
         }
     }
 
-    /// What a switch without an argument stands for.
+    /// The setting that a switch without an argument stands for.
     var settings: [StartupMessage.Parameter] {
         if case .fixed(let name, let value) = self { return [Parameter(name, value)] }
         return []
     }
 
-    /// What a switch with an argument stands for; nil where the argument is none of those it has.
+    /// The setting that a switch with an argument stands for; nil if the argument is invalid.
     func settings(
         argument: [UInt8]
     ) throws(StartupOptionsFault) -> [StartupMessage.Parameter]? {

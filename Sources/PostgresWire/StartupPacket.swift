@@ -11,7 +11,7 @@ package enum StartupFault: Error, Equatable, Sendable {
     case invalidEncoding
     case invalidReplication(String)
 
-    /// For the error response that is the last thing the client gets.
+    /// The message of the error response before the connection is closed.
     package var sqlState: String {
         switch self {
         case .invalidLength, .invalidCancelRequest, .missingTerminator: "08P01"
@@ -56,9 +56,9 @@ package enum StartupPacket: Equatable, Sendable {
     private static let gssCode: UInt32 = 1234 << 16 | 5680
     private static let cancelCode: UInt32 = 1234 << 16 | 5678
 
-    /// How long the packet at the front of these bytes is, itself included; nil: not yet known.
+    /// Length of the packet at the start of these bytes, length field included; nil: not known yet.
     ///
-    /// Refuses a length as soon as it is read, so that nobody waits for what is never accepted.
+    /// Rejects an invalid length as soon as it is read, so that nobody waits for the rest.
     package static func length(
         of bytes: RawSpan, limit: Int = maximumLength
     ) throws(StartupFault) -> Int? {
@@ -125,7 +125,7 @@ package enum StartupPacket: Equatable, Sendable {
 package struct StartupMessage: Equatable, Sendable {
     /// A name and what it is to be; values are in whatever encoding the client has.
     package struct Parameter: Equatable, Sendable {
-        /// In the client's spelling; names of settings are alike in any case.
+        /// The settings in the client's spelling; their names are case-insensitive.
         package var name: String
         /// Anything but zeros.
         package var value: [UInt8]
@@ -142,7 +142,7 @@ package struct StartupMessage: Equatable, Sendable {
         }
     }
 
-    /// What the client wants to do besides SQL.
+    /// The replication mode that the client requests.
     package enum Replication: Equatable, Sendable {
         case none
         /// Physical: connected to no database.
@@ -151,12 +151,12 @@ package struct StartupMessage: Equatable, Sendable {
         case database
     }
 
-    /// Protocol 3.2 is the newest that we speak; 3.1 was never used by anybody.
+    /// Protocol 3.2 is the newest that martlet speaks; 3.1 was never used.
     package static let newestMinorVersion: UInt16 = 2
     /// Names longer than that are cut, as PostgreSQL does (NAMEDATALEN - 1).
     package static let maximumNameLength = 63
 
-    /// As the client asked; what is spoken is `agreedMinorVersion`.
+    /// The minor version that the client requested; `agreedMinorVersion` is what is spoken.
     package let minorVersion: UInt16
     /// Everything in the order of the packet, duplicates included.
     package let parameters: [Parameter]
@@ -275,7 +275,7 @@ package struct StartupMessage: Equatable, Sendable {
         return isOn ? isLogical ? .database : .physical : .none
     }
 
-    /// As PostgreSQL's `parse_bool`: unique prefixes of the words, in any case.
+    /// Reads a Boolean as PostgreSQL's `parse_bool` does: unique prefixes, in any case.
     private static func boolean(_ value: [UInt8]) -> Bool? {
         let text = String(decoding: value, as: UTF8.self).lowercased()
         if text.isEmpty { return nil }

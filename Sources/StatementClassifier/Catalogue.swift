@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What one database's catalogue says about the names that statements may use.
+/// The names of one database's catalogue that matter for routing.
 ///
 /// An immutable snapshot: the control plane reads it from the primary (`CatalogueQueries`) and
 /// replaces it whole. All names are bare (`name`) or qualified (`schema.name`), unquoted, in any
@@ -72,7 +72,7 @@ package final class Catalogue: Sendable {
     }
 }
 
-/// What the snapshot says about one name.
+/// The facts about one name.
 struct NameFacts: OptionSet, Sendable {
     let rawValue: UInt16
 

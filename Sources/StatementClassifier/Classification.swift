@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where a text may run.
+/// The nodes on which a text may run.
 package enum Destination: String, Equatable, Sendable {
     /// A hot standby gives the same answer as the primary, but for its lag.
     case replica
@@ -22,13 +22,13 @@ package enum RouteHint: String, Equatable, Sendable {
     case replica
 }
 
-/// What one SQL text needs from the server that runs it.
+/// The needs of one SQL text: where it may run, and what it may leave in the session.
 package struct Classification: Equatable, Sendable {
-    /// Where the whole text may run; one statement for the primary sends all of it there.
+    /// The nodes for the whole text; one statement for the primary sends all of it there.
     package var destination = Destination.replica
     /// The first reason for the primary, or `.none` for a read.
     package var reason = Reason.none
-    /// What it may do to the session, over all statements.
+    /// The effects on the session, over all statements.
     package var effects = SessionEffects()
     /// The transaction command, when the text is exactly one statement that is one.
     package var control = TransactionControl.none
@@ -46,12 +46,12 @@ package struct Classification: Equatable, Sendable {
 
     package init() {}
 
-    /// It is one statement for the session or its transaction block.
+    /// Whether it is one statement about the session or its transaction block.
     package var isCommand: Bool {
         if case .none = control, case .none = command { false } else { true }
     }
 
-    /// It is known to have neither parameters nor a result.
+    /// Whether it certainly has neither parameters nor a result.
     package var returnsNothing: Bool {
         switch command {
         case .show, .showAll: false
@@ -60,7 +60,7 @@ package struct Classification: Equatable, Sendable {
     }
 
     /// PostgreSQL looks at its words only when it executes it, so no constant of it is read at Parse;
-    /// and it is no query behind which a transaction cannot get other modes (manual: SET TRANSACTION).
+    /// and it is not a query after which a transaction's modes are fixed (manual: SET TRANSACTION).
     package var isReadWhenExecuted: Bool {
         if control != .none { return true }
         switch command {
@@ -78,14 +78,14 @@ package struct Classification: Equatable, Sendable {
     }
 }
 
-/// What is set back to what the session began with (manual: RESET, DISCARD).
+/// The settings that return to their initial values (manual: RESET, DISCARD).
 package enum Resets: Comparable, Sendable {
     case nothing, one, all, session
 
     package mutating func widen(to other: Resets) { self = max(self, other) }
 }
 
-/// What a text may do to the state of its session.
+/// Effects of a text on the state of its session.
 package struct SessionEffects: OptionSet, Equatable, Sendable {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }

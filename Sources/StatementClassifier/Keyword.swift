@@ -27,7 +27,7 @@ enum Keyword: String, CaseIterable, Sendable {
     case informationSchema = "information_schema"
 }
 
-/// How freely the grammar lets a word be used as a name (`pg_get_keywords().catcode`).
+/// The category of a keyword: where the grammar allows it as a name (`pg_get_keywords().catcode`).
 enum WordCategory: UInt8, Sendable {
     case identifier
     case unreserved

@@ -22,7 +22,7 @@ struct Lexer: ~Escapable {
         self.words = words
     }
 
-    /// The byte at an index, or zero behind the end; PostgreSQL's text ends at a zero as well.
+    /// The byte at an index, or zero after the end; PostgreSQL's text ends at a zero as well.
     @inline(__always)
     func byte(_ index: Int) -> UInt8 { index < text.count ? text[index] : 0 }
 
@@ -97,7 +97,7 @@ extension Lexer {
             kind: kind, start: start, end: position, key: key, meaning: words.find(key))
     }
 
-    /// One loop for each part of the key, so that no byte has to ask which part it belongs to.
+    /// Reads a word's key, in one loop for each part, so that no byte checks its part.
     @inline(__always)
     private mutating func wordKey(_ start: Int) -> WordKey {
         var key = WordKey()

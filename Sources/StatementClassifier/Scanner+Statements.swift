@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What the first word of a statement says.
+/// Classification by the first word of a statement.
 extension Scanner {
     /// Reads one statement up to its terminator, or stops at what it does not understand.
     mutating func statement() {
@@ -94,7 +94,7 @@ extension Scanner {
             isTemporary = true
             advance()
         }
-        // Temporary objects are nobody else's, so the catalogue of the others stays as it was.
+        // Temporary objects belong to one session, so the shared catalogue does not change.
         if !isTemporary { result.changesSchema = true }
         _ = accept(.unlogged)
         switch token.keyword {
@@ -134,7 +134,7 @@ extension Scanner {
         result.effects.insert(.sqlExecute)
         guard let name = acceptName() else { return malformed() }
         remember(.execute(name: name))
-        // The parenthesis behind the name is no call of it.
+        // The parenthesis after the name is not a call of it.
         if token.kind == .open { previous = Token() }
         scan()
         // Last, so that it is the reason only where its parameters are harmless.

@@ -124,7 +124,7 @@ extension Scanner {
         return accept(.uncommitted) ? .readUncommitted : nil
     }
 
-    /// `SET TRANSACTION …`; the current token is the first behind `TRANSACTION`.
+    /// `SET TRANSACTION …`; the current token is the first after `TRANSACTION`.
     mutating func setTransaction() {
         result.containsTransactionControl = true
         result.effects.insert(.localSettings)

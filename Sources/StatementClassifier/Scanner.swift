@@ -6,7 +6,7 @@
 /// the three tokens before it. Statement heads live in `Scanner+Statements`, the session commands
 /// in `Scanner+Settings`, transaction commands in `Scanner+Transactions`.
 struct Scanner: ~Escapable {
-    /// How the tokens of the current statement are to be read.
+    /// How to interpret the tokens of the current statement.
     enum Mode {
         /// A query: what it does beyond reading sends it to the primary.
         case query
@@ -19,7 +19,7 @@ struct Scanner: ~Escapable {
     }
 
     var lexer: Lexer
-    /// What the catalogue says of functions, relations and types.
+    /// The catalogue's facts about functions, relations and types.
     let names: WordView<NameFacts>
     let operators: WordView<Bool>
     var result = Classification()
@@ -165,7 +165,7 @@ extension Scanner {
         }
     }
 
-    /// `pg_temp`, or the `pg_temp_7` of somebody's session.
+    /// `pg_temp`, or the `pg_temp_7` of a session.
     func isTemporarySchema(_ token: Token) -> Bool {
         token.meaning.keyword == .pgTemp
             || token.key.low == Self.temporaryPrefix && token.end - token.start > 8

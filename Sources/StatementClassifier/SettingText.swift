@@ -104,7 +104,7 @@ package enum SettingText {
             uniqueKeysWithValues: pairs.map { (Array($0.0.utf8), Array($0.1.utf8)) })
     }()
 
-    /// As in `variable_is_guc_list_quote` of PostgreSQL's dumputils.c.
+    /// The settings of `variable_is_guc_list_quote` in PostgreSQL's dumputils.c.
     private static let quotedLists: [[UInt8]] = [
         "search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries",
         "shared_preload_libraries", "unix_socket_directories",
@@ -122,7 +122,7 @@ extension SettingText {
             words: WordView(Span(), absent: WordMeaning()))
     }
 
-    /// One element of a value list; leaves the token behind it in `token`.
+    /// Reads one element of a value list; leaves the token after it in `token`.
     private static func element(
         _ text: Span<UInt8>, _ token: inout Token, _ lexer: inout Lexer, shift: Int
     ) -> [UInt8]? {
@@ -184,7 +184,7 @@ extension SettingText {
         return decoder.decode()
     }
 
-    /// As `quote_identifier`: in quotes unless it is a plain lower-case name and no keyword.
+    /// Quotes a name as `quote_identifier` does, unless it is a plain lower-case non-keyword.
     private static func quoted(_ name: [UInt8]) -> [UInt8] {
         let isPlain = !name.isEmpty && Lexer.startsName(name[0])
             && name.allSatisfy { Lexer.continuesName($0) && $0 < 128 && $0 != UInt8(ascii: "$") }

@@ -3,14 +3,14 @@
 /// SQL text -> what it needs.
 ///
 /// One pass of a hand-written lexer feeds a scanner that looks for what a hot standby refuses or
-/// answers differently. It is no parser: it does not know what is correct SQL, only what could do
+/// answers differently. It is not a parser: it does not know correct SQL, only what could do
 /// harm, so it does not depend on the version of the grammar. Two rules keep it safe:
 ///
 /// 1. what is not known counts as a write: statements, functions, characters, endless strings;
 /// 2. every heuristic (is this `name (` a call or an alias?) errs towards the primary, and where
 ///    it could err the other way it covers only names that the catalogue does not have.
 ///
-/// A mistake costs time and not correctness (DESIGN 1.5): the standby refuses, martlet re-runs.
+/// A mistake costs time and not correctness: the standby refuses, and martlet retries.
 ///
 /// The refused alternative is the real grammar (libpg_query): 20 to 100 times slower, one grammar
 /// version, and it knows neither volatility nor views. It is the oracle of the tests instead.
@@ -72,7 +72,7 @@ package struct StatementClassifier: Sendable {
 }
 
 extension Classification {
-    /// What is said of a text that nobody looked at.
+    /// The classification of a text that was not examined.
     static func opaque(_ reason: Reason) -> Classification {
         var result = Classification()
         result.refuse(reason)

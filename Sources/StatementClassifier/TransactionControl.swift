@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What kind of transaction command a statement is.
+/// The kind of transaction command that a statement is.
 ///
 /// Reported only for what the grammar of PostgreSQL 14 to 18 accepts to the last word, because
 /// martlet answers `BEGIN` itself and may not accept what the server would refuse.
@@ -31,7 +31,7 @@ package enum TransactionControl: Equatable, Sendable {
         }
     }
 
-    /// Of the transaction block that the session is in, or begins.
+    /// Whether it is about the transaction block that the session is in, or begins.
     package var isAboutBlock: Bool {
         switch self {
         case .none, .prepareTransaction, .commitPrepared, .rollbackPrepared: false

@@ -78,7 +78,7 @@ struct WordTable<Value: Sendable>: Sendable {
         slots = Array(repeating: Slot(value: absent), count: size)
     }
 
-    /// What lexer and scanner hold: a span, because each use of an array could count references.
+    /// A span of the words for lexer and scanner; using an array could count references.
     var view: WordView<Value> {
         @_lifetime(borrow self)
         borrowing get { WordView(slots.span, absent: absent) }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a call of a built-in function means for routing.
+/// The meaning of a built-in function for routing.
 enum FunctionClass: UInt8, Sendable {
     /// Not a function of PostgreSQL.
     case unknown
@@ -94,7 +94,7 @@ struct WordMeaning: Sendable {
 
     /// Relations that say what one server does at the moment, beside all `pg_stat_…`.
     ///
-    /// An application sees one server (DESIGN 1.3). Were these answered by any replica, sessions
+    /// An application sees one server. Were these answered by any replica, sessions
     /// and locks would come and go between two questions.
     private static let nodeRelations = """
         pg_locks pg_replication_slots pg_replication_origin_status pg_prepared_xacts
@@ -103,7 +103,7 @@ struct WordMeaning: Sendable {
         pg_ident_file_mappings pg_file_settings
         """
 
-    /// What is volatile in PostgreSQL 14 to 18, or stable but not the same on a standby.
+    /// Functions that are volatile in PostgreSQL 14 to 18, or differ on a standby.
     private static let sortedFunctions: [(FunctionClass, String)] = [
         (.reads, """
             random random_normal gen_random_uuid uuidv4 uuidv7 array_sample array_shuffle

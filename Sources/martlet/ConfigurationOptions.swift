@@ -33,7 +33,7 @@ struct ConfigurationOptions: ParsableArguments {
             valueName: "name=value"))
     var settings: [String] = []
 
-    /// What can be told without knowing the settings.
+    /// Checks that need no knowledge of the settings.
     func validate() throws {
         if let wrong = settings.first(where: { !$0.contains("=") }) {
             throw ValidationError("--set \(wrong): write NAME=VALUE, such as pools.size=40")
@@ -45,7 +45,7 @@ struct ConfigurationOptions: ParsableArguments {
         try Configuration.load(ConfigurationSources.gather(file: config, flags: flags))
     }
 
-    /// As the configuration takes them.
+    /// The flags as the configuration expects them.
     var flags: [ConfigurationSources.Flag] {
         var flags = settings.map { text in
             let name = text.prefix { $0 != "=" }
@@ -64,7 +64,7 @@ struct ConfigurationOptions: ParsableArguments {
 }
 
 extension Configuration.Loaded {
-    /// Gathers and loads; tells the user and ends the command where that fails.
+    /// Loads the configuration; on failure, prints the errors and ends the command.
     static func orExit(
         file: String?, flags: [ConfigurationSources.Flag]
     ) throws(ExitCode) -> Configuration.Loaded {

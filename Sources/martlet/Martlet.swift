@@ -9,9 +9,9 @@ struct Martlet: AsyncParsableCommand {
         commandName: "martlet",
         abstract: "One endpoint in front of a PostgreSQL cluster that Patroni runs.",
         discussion: """
-            An application connects to martlet as if it were PostgreSQL. Writes go to the primary \
-            that Patroni elected, reads are spread over the replicas, and clients stay connected \
-            while the cluster fails over.
+            A connection pooler that understands Patroni. An application connects to martlet as if \
+            it were PostgreSQL. Writes go to the current primary, reads are balanced over the \
+            replicas, and clients stay connected while the cluster fails over.
 
             To begin:
 
@@ -22,7 +22,7 @@ struct Martlet: AsyncParsableCommand {
                    service: {user: martlet, password_file: /run/secrets/martlet}
                    listen: 0.0.0.0:6432
               3. martlet check --config martlet.yaml
-                 tries everything and says how to mend what is wrong.
+                 checks everything and says how to fix what is wrong.
               4. martlet serve --config martlet.yaml
               5. psql -h localhost -p 6432 -U me mydatabase
 

@@ -3,7 +3,7 @@
 internal import ArgumentParser
 internal import Foundation
 
-/// What a person at the other end sees beside a command's output.
+/// Messages beside a command's output.
 enum Terminal {
     /// A line on standard error; a broken pipe there is nothing to fail for.
     static func warn(_ line: String) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What `martlet --version` says.
+/// The version for `martlet --version`.
 enum Version {
-    /// As it is tagged.
+    /// The tag of the release.
     static let text = "0.1.0"
 }

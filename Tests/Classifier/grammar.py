@@ -10,7 +10,7 @@ import re
 from pglast import keywords
 from pglast.parser import ParseError, parse_sql_json
 
-# Volatile in PostgreSQL, but a standby serves them as well (DESIGN 4.2).
+# Volatile in PostgreSQL, but a standby serves them as well.
 HARMLESS = set("""
     random random_normal gen_random_uuid uuidv4 uuidv7 array_sample array_shuffle clock_timestamp
     timeofday pg_sleep pg_sleep_for pg_sleep_until current_query pg_jit_available set_config

@@ -13,8 +13,8 @@ import test_budgets
 from commands import OWN_OVERLAY, wrong_commands
 from manifests import REPOSITORY
 
-# Of the first manifests, of PostgreSQL, and of the reader's own; not to be found here.
-ELSEWHERE = {"postgressql.yaml", "postgresql.conf", "mlops.orders.sql", "data_temp", "pg_wal"}
+# Of other set-ups, of PostgreSQL, and of the reader's own; not to be found here.
+ELSEWHERE = {"postgresql.conf", "mlops.orders.sql", "data_temp", "pg_wal"}
 
 
 def read(path):

@@ -33,7 +33,7 @@ mapfile -t pods < <(member_pods)
 old=$(leader)
 [[ -n $old ]] || fail 'there is no leader'
 for pod in "${pods[@]}"; do
-    is_healthy "$pod" || fail "$pod is not healthy; mend that first (deploy/README.md)"
+    is_healthy "$pod" || fail "$pod is not healthy; fix that first (deploy/README.md)"
 done
 confirm "Replace ${pods[*]}; $old leads and comes last?"
 for pod in "${pods[@]}"; do

@@ -19,7 +19,7 @@ package struct IPAddress: Hashable, Sendable {
         self.init(bytes: bytes)
     }
 
-    /// As it is written, IPv6 without abbreviation.
+    /// The address or range in text, IPv6 without abbreviation.
     package var text: String {
         if bytes.count == 4 { return bytes.map(String.init).joined(separator: ".") }
         let groups = stride(from: 0, to: 16, by: 2).map { index in
@@ -28,7 +28,7 @@ package struct IPAddress: Hashable, Sendable {
         return groups.joined(separator: ":")
     }
 
-    /// Of a peer as the log has it, `10.0.0.1:5432` or `[::1]:5432`; nil for a Unix-domain socket.
+    /// Reads a peer's address, `10.0.0.1:5432` or `[::1]:5432`; nil for a Unix-domain socket.
     init?(peer: String) {
         self.init(Self.host(of: peer))
     }
@@ -108,7 +108,7 @@ package struct AddressRange: Hashable, Sendable {
         if !isClean { return nil }
     }
 
-    /// As it is written, IPv6 without abbreviation.
+    /// The address or range in text, IPv6 without abbreviation.
     package var text: String { "\(base.text)/\(length)" }
 
     package func contains(_ address: IPAddress) -> Bool {

@@ -4,7 +4,7 @@ package import PostgresWire
 
 /// Why a client was not let in; `message` is for it, `logReason` for the operator only.
 package struct AuthenticationFailure: Error, Equatable, Sendable {
-    /// What it came from, for what is counted and kept.
+    /// The reason, which decides how it is counted and what is kept.
     package enum Cause: Equatable, Sendable {
         /// A secret that was kept for a while may be out of date: read it again the next time.
         case wrongPassword
@@ -12,7 +12,7 @@ package struct AuthenticationFailure: Error, Equatable, Sendable {
         /// The secret is MD5's, and the rule wants SCRAM.
         case unsuitableSecret
         case expired
-        /// It does not exist, or may not log in; only who needs no password learns of it.
+        /// The role does not exist or may not log in; shown only to clients without a password.
         case noLogin
         case lookupUnavailable
         case protocolViolation
@@ -24,9 +24,9 @@ package struct AuthenticationFailure: Error, Equatable, Sendable {
     package let cause: Cause
     /// 28P01 for all that a password decides.
     package let sqlState: String
-    /// In PostgreSQL's words; the same for every reason not to let somebody in.
+    /// PostgreSQL's message; the same for every reason to reject a login.
     package let message: String
-    /// What is wrong with the client's message, where that is the reason.
+    /// The error in the client's message, if that is the reason.
     package let detail: String?
     /// The whole truth, without anything secret.
     package let logReason: String
@@ -42,7 +42,7 @@ package struct AuthenticationFailure: Error, Equatable, Sendable {
 /// password and get the same answer at its end, as in PostgreSQL. Bodies are parsed strictly: a
 /// client that is not logged in gets no second chance.
 package struct AuthenticationExchange: Sendable {
-    /// What the login needs next.
+    /// The next step of the login.
     package enum Step: Equatable, Sendable {
         /// The client's next message is needed.
         case wait
@@ -63,7 +63,7 @@ package struct AuthenticationExchange: Sendable {
         case over
     }
 
-    /// Whom the client has to prove to be.
+    /// The role whose password the client must prove.
     private struct Candidate: Sendable {
         let secret: ScramSecret
         /// Nil where the secret is genuine; otherwise why the exchange is bound to fail.
@@ -121,7 +121,7 @@ package struct AuthenticationExchange: Sendable {
     package mutating func secretArrived(
         _ lookup: SecretLookup, now: Instant, into output: inout ByteQueue
     ) -> Step {
-        guard case .lookingUp = phase else { return violation("a secret that nobody asked for") }
+        guard case .lookingUp = phase else { return violation("unexpected secret") }
         switch lookup {
         case .unavailable(let reason):
             return fail(
@@ -162,11 +162,11 @@ package struct AuthenticationExchange: Sendable {
         case .md5(let secret, let salt):
             return digest(body, secret: secret, salt: salt, into: &output)
         case .start, .lookingUp, .over:
-            return violation("a password that nobody asked for")
+            return violation("unexpected password message")
         }
     }
 
-    // MARK: Asking
+    // MARK: Requests to the client
 
     private mutating func ask(
         _ stored: StoredSecret, scram: ScramSecret?, into output: inout ByteQueue

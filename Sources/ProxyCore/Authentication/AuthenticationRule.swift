@@ -13,15 +13,15 @@ package struct AuthenticationRule: Equatable, Sendable {
 
     /// How a client proves who it is.
     package enum Method: String, Equatable, Sendable, CaseIterable {
-        /// By a password whose secret is SCRAM's.
+        /// A password, by SCRAM; the role's secret must be a SCRAM secret.
         case scramSHA256 = "scram-sha-256"
-        /// By a password; by MD5 where the secret is MD5's, else by SCRAM.
+        /// A password, by MD5 if the role's secret is MD5's, otherwise by SCRAM.
         case md5
-        /// By a certificate of TLS.
+        /// A TLS client certificate.
         case cert
-        /// Not at all.
+        /// No proof.
         case trust
-        /// It may not log in.
+        /// The client is rejected.
         case reject
     }
 
@@ -41,7 +41,7 @@ package struct AuthenticationRule: Equatable, Sendable {
             }
         }
 
-        /// As it is written.
+        /// The text as it was written.
         package var text: String {
             switch self {
             case .all: "all"
@@ -57,7 +57,7 @@ package struct AuthenticationRule: Equatable, Sendable {
         package static let sameUser = "sameuser"
         /// Physical replication, which is in no database and not in `all`.
         package static let replication = "replication"
-        /// What `pg_hba.conf` has and martlet cannot know: it takes the roles' memberships.
+        /// Keywords of `pg_hba.conf` that need the roles' memberships, which martlet does not know.
         package static let unsupported: Set = ["samerole", "samegroup"]
     }
 
@@ -107,7 +107,7 @@ package struct AuthenticationRule: Equatable, Sendable {
         }
     }
 
-    // MARK: Rules that are in vain
+    // MARK: Unreachable rules
 
     /// Whether whatever matches another rule matches this one, too.
     func covers(_ other: AuthenticationRule) -> Bool {
@@ -139,18 +139,18 @@ package struct AuthenticationRule: Equatable, Sendable {
     }
 }
 
-/// What is known of a client when it asks to log in.
+/// A client's login request: who, from where, and how it is connected.
 package struct LoginAttempt: Equatable, Sendable {
     package var user: String
     /// Empty for physical replication.
     package var database: String
-    /// Nil for a Unix-domain socket, and where it cannot be told.
+    /// Nil for a Unix-domain socket, and if unknown.
     package var address: IPAddress?
-    /// By a Unix-domain socket, for which there are no rules.
+    /// Whether it uses a Unix-domain socket, to which no rules apply.
     package var isLocal = false
     package var isEncrypted = false
     package var isPhysicalReplication = false
-    /// As an error names it.
+    /// The host as an error message names it.
     var host: String
 
     /// - Parameter peer: as the log has it, with the port; `[local]` for a Unix-domain socket.

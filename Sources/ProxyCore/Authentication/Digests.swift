@@ -84,7 +84,7 @@ package enum Digests {
         }
     }
 
-    /// Both combined bit by bit; of equal length.
+    /// The bitwise exclusive or of two arrays of equal length.
     static func exclusiveOr(_ a: [UInt8], _ b: [UInt8]) -> [UInt8] {
         precondition(a.count == b.count)
         return zip(a, b).map { $0 ^ $1 }

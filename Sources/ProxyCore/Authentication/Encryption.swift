@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What is known of the TLS connection that carries a client or a server.
+/// The TLS connection of a client or a server: version, cipher, certificate.
 package struct Encryption: Equatable, Sendable {
     /// Such as `TLSv1.3`.
     package var version: String
@@ -21,11 +21,11 @@ package struct Encryption: Equatable, Sendable {
         self.channelBinding = channelBinding
     }
 
-    /// For a log line.
+    /// Version and cipher, for a log line.
     package var words: String { "\(version) \(cipher)" }
 }
 
-/// What clients' connections must be like; libpq's and PostgreSQL's words.
+/// Whether clients must use TLS and show a certificate, in libpq's words.
 package enum ClientSSLMode: String, Equatable, Sendable, CaseIterable {
     /// TLS is not offered.
     case disable
@@ -33,9 +33,9 @@ package enum ClientSSLMode: String, Equatable, Sendable, CaseIterable {
     case allow
     /// Nobody logs in without TLS.
     case require
-    /// And not without a certificate of a known authority.
+    /// TLS is required, and a client certificate of a known authority.
     case verifyCA = "verify-ca"
-    /// And the certificate must be the user's own.
+    /// The certificate must also be the user's own.
     case verifyFull = "verify-full"
 
     /// Whether a request for TLS is answered with yes.
@@ -45,16 +45,16 @@ package enum ClientSSLMode: String, Equatable, Sendable, CaseIterable {
     package var asksForCertificate: Bool { self == .verifyCA || self == .verifyFull }
 }
 
-/// How servers are connected to; libpq's `sslmode` without `allow`.
+/// How server connections use TLS: libpq's `sslmode` without `allow`.
 package enum ServerSSLMode: String, Equatable, Sendable, CaseIterable {
     case disable
     /// TLS where the server has it, else none.
     case prefer
-    /// TLS or nothing, whoever the server is.
+    /// TLS is required; the server's identity is not verified.
     case require
-    /// And its certificate must be of a known authority.
+    /// TLS is required, with a server certificate of a known authority.
     case verifyCA = "verify-ca"
-    /// And it must be for the host that was connected to.
+    /// The certificate must also be valid for the host.
     case verifyFull = "verify-full"
 
     /// Whether the server is asked for TLS.
@@ -67,9 +67,9 @@ package enum ServerSSLMode: String, Equatable, Sendable, CaseIterable {
     package var verifiesAuthority: Bool { self == .verifyCA || self == .verifyFull }
 }
 
-/// What a client's connection must be like before it may try to log in.
+/// The encryption that a client needs before it may try to log in.
 package struct ClientEncryptionPolicy: Equatable, Sendable {
-    /// Lets who shows a certificate in one name log in as another user.
+    /// Maps a certificate's common name to a different role.
     package struct MappedName: Equatable, Sendable {
         /// The certificate's common name.
         package var certificate: String

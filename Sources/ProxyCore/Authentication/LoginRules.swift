@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What all logins of one configuration share: the policy, with the secrets of its users at hand.
+/// The login policy of one configuration, with the secrets of its users prepared.
 package struct LoginRules: Sendable {
     /// A user of the configuration.
     struct User: Sendable {
         let secret: StoredSecret
-        /// For the exchange with the client; nil where the secret is `md5`.
+        /// The secret for a SCRAM exchange; nil if the configured secret is `md5`.
         let scram: ScramSecret?
     }
 
-    /// What holds where there are no rules.
+    /// The method that applies if there are no rules.
     let standardMethod: AuthenticationRule.Method
     let looksUp: Bool
     let processKey: [UInt8]
@@ -45,7 +45,7 @@ package struct LoginRules: Sendable {
 
     // MARK: Who may try, and how
 
-    /// What a client has to prove, or why it may not even try. The first rule that matches decides.
+    /// Returns the required method, or the rejection. The first rule that matches decides.
     func verdict(on attempt: LoginAttempt, _ connection: Encryption?) -> LoginVerdict {
         if let refusal = refusal(user: attempt.user, connection) { return .refuse(refusal) }
         guard !rules.isEmpty else { return .ask(standardMethod) }
@@ -85,7 +85,7 @@ package struct LoginRules: Sendable {
         return isUsersOwn ? nil : .wrongCertificate(of: name, user: user)
     }
 
-    /// What opens the servers for a user of the configuration whom we did not ask for a password.
+    /// The server credential of a configured user who logged in without a password.
     func credentialWithoutExchange(of name: String) -> ServerCredential {
         switch users[name]?.secret {
         case .clearText(let password): .password(password)
@@ -111,9 +111,9 @@ package struct LoginRules: Sendable {
     }
 }
 
-/// What becomes of a client before it is asked for anything.
+/// The decision on a login before authentication.
 enum LoginVerdict: Equatable {
-    /// It has to prove who it is, by this method and no other.
+    /// The client must authenticate by this method.
     case ask(AuthenticationRule.Method)
     case refuse(LoginRefusal)
 }
@@ -124,7 +124,7 @@ struct LoginRefusal: Equatable {
     let message: String
     var hint: String?
     let logReason: String
-    /// For what is counted: a rule said so, not the connection's encryption.
+    /// Whether a rule rejected it, and not the encryption policy; the two are counted apart.
     var isByRule = false
 
     static let notEncrypted = LoginRefusal(
@@ -155,7 +155,7 @@ struct LoginRefusal: Equatable {
 }
 
 extension LoginAttempt {
-    /// As PostgreSQL names a connection that no line of `pg_hba.conf` is for.
+    /// PostgreSQL's description of a connection that no line of `pg_hba.conf` matches.
     fileprivate var words: String {
         let encryption = isEncrypted ? "SSL encryption" : "no encryption"
         return isPhysicalReplication

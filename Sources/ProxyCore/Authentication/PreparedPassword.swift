@@ -119,7 +119,7 @@ private struct Normalization: Sendable {
         return trailing == 0 ? pair : pair + [Hangul.trailingBase + trailing]
     }
 
-    /// Marks behind a starter sorted by class; equal ones keep their order.
+    /// Sorts the marks after a starter by class; equal ones keep their order.
     private func ordered(_ codes: [UInt32]) -> [UInt32] {
         var codes = codes
         for i in codes.indices.dropFirst() {
@@ -154,7 +154,7 @@ private enum Hangul {
     static let syllables: ClosedRange<UInt32> = 0xac00...0xd7a3
     static let leadingBase: UInt32 = 0x1100
     static let vowelBase: UInt32 = 0x1161
-    /// One before the first: a remainder of zero means that there is none.
+    /// The code point before the first: a remainder of zero means that there is none.
     static let trailingBase: UInt32 = 0x11a7
     static let leading: ClosedRange<UInt32> = 0x1100...0x1112
     static let vowels: ClosedRange<UInt32> = 0x1161...0x1175

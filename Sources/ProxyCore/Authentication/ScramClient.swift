@@ -7,13 +7,13 @@
 /// With keys from a client's own login no password is needed, provided that the server has the
 /// very secret that they belong to; a server with another one is told apart before we answer it.
 package struct ScramClient: Sendable {
-    /// What we know of the user.
+    /// The password or the keys of the user.
     package enum Credential: Equatable, Sendable {
         case password([UInt8])
         case keys(ScramKeys)
     }
 
-    /// What is known about binding to the TLS channel under this exchange.
+    /// The TLS channel that the exchange can be bound to.
     package enum ChannelBinding: Equatable, Sendable {
         /// No TLS, or nothing to bind to.
         case none

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a server keeps of a password for SCRAM-SHA-256 (RFC 5803, `pg_authid.rolpassword`).
+/// The SCRAM-SHA-256 secret of a password (RFC 5803, `pg_authid.rolpassword`).
 ///
 /// It lets a server check a client and prove itself to it. It does not let anybody log in: that
 /// takes the `ClientKey`, of which `storedKey` is the digest.
@@ -74,7 +74,7 @@ package struct ScramKeys: Hashable, Sendable {
     }
 }
 
-/// What can stand in `pg_authid.rolpassword`, or for a user in the configuration.
+/// A value of `pg_authid.rolpassword`, or a configured user's secret.
 package enum StoredSecret: Hashable, Sendable {
     case scram(ScramSecret)
     /// `md5` and 32 hexadecimal digits: the digest of password and user name.
@@ -103,7 +103,7 @@ package enum StoredSecret: Hashable, Sendable {
     }
 }
 
-/// What the cluster says of a role that may log in.
+/// The secret of a role, and what else its login depends on.
 package struct RoleSecret: Equatable, Sendable {
     /// `pg_authid.rolpassword`; nil where it has none.
     package var text: String?
@@ -120,7 +120,7 @@ package struct RoleSecret: Equatable, Sendable {
 
     func hasExpired(by now: Instant) -> Bool { validUntil.map { $0 < now } ?? false }
 
-    /// What opens the servers for a role that was not asked for its password: MD5's secret does.
+    /// The server credential of a role that logged in without a password: its MD5 secret, if any.
     var credentialWithoutExchange: ServerCredential {
         if case .md5(let secret) = text.map(StoredSecret.init) { .md5(secret) } else { .none }
     }

@@ -4,8 +4,8 @@
 ///
 ///     first ──client-first──▶ final ──client-final──▶ over
 ///
-/// A user without a secret gets a mock one (`isGenuine` false) and the very same exchange, so that
-/// nobody learns from it which users exist; only the verdict at the end is always the same.
+/// A user without a secret gets a mock one (`isGenuine` false) and the very same exchange, so
+/// that it does not reveal which users exist; only its final verdict is always "wrong".
 /// The proof gives us the client's key: with it we can log in at every server that has the same
 /// secret, which is how no password is stored here.
 package struct ScramServer: Sendable {
@@ -15,7 +15,7 @@ package struct ScramServer: Sendable {
         case over
     }
 
-    /// What of the first two messages the last one is checked against.
+    /// The parts of the first two messages that the last one must match.
     private struct First {
         let header: [UInt8]
         let nonce: [UInt8]
@@ -23,17 +23,17 @@ package struct ScramServer: Sendable {
         let transcript: [UInt8]
     }
 
-    /// What the client's proof is worth.
+    /// The result of verifying the client's proof.
     package enum Verdict: Equatable, Sendable {
         /// The password is right. `message` is to be sent; it proves that we know the secret.
         case accepted(message: [UInt8], keys: ScramKeys)
-        /// The password is wrong, or there is no such user.
+        /// The password is wrong, or the user does not exist.
         case rejected
     }
 
     /// Without binding to the TLS channel.
     package static let mechanism = "SCRAM-SHA-256"
-    /// With it.
+    /// The mechanism with channel binding.
     package static let bindingMechanism = "SCRAM-SHA-256-PLUS"
 
     private let secret: ScramSecret
@@ -57,7 +57,7 @@ package struct ScramServer: Sendable {
             channelBinding: channelBinding, bindsChannel: bindsChannel)
     }
 
-    /// With the characters of the nonce themselves.
+    /// Takes the characters of the nonce.
     init(
         secret: ScramSecret, isGenuine: Bool, printableNonce: [UInt8], channelBinding: [UInt8]?,
         bindsChannel: Bool

@@ -6,18 +6,18 @@ package enum ScramFault: Error, Equatable, Sendable {
     case malformed(String)
     /// Well-formed, but for something that neither PostgreSQL nor martlet does.
     case unsupported(String)
-    /// A client that can bind to the channel was told that we cannot, which we did not say.
+    /// The client was told that martlet cannot bind to the channel, which martlet did not say.
     case downgraded
     /// The server's salt or iterations are not those of the secret that our `ClientKey` belongs to.
     case secretChanged
-    /// More iterations than we are willing to compute for anybody.
+    /// More iterations than martlet is willing to compute.
     case tooManyIterations(Int)
     /// The server ended the exchange with this `e=` value.
     case refusedByServer(String)
-    /// The server could not prove that it knows the secret: it may be anybody.
+    /// The server could not prove that it knows the secret, so it may be an impostor.
     case serverNotVerified
 
-    /// What PostgreSQL would report.
+    /// The SQLSTATE that PostgreSQL would report.
     package var sqlState: String {
         switch self {
         case .malformed: "08P01"
@@ -41,7 +41,7 @@ package enum ScramFault: Error, Equatable, Sendable {
         }
     }
 
-    /// For the error's detail field.
+    /// The text of the error's detail field.
     package var detail: String? {
         switch self {
         case .malformed(let detail):

@@ -2,9 +2,9 @@
 
 package import PostgresWire
 
-/// What we have to log in at servers with, for one user.
+/// The credential with which martlet logs in to servers as one user.
 package enum ServerCredential: Equatable, Sendable {
-    /// From the user's own login here, or from an earlier one there.
+    /// Learned from the user's login to martlet, or from an earlier login to a server.
     case keys(ScramKeys)
     case password([UInt8])
     /// `md5` and 32 digits, as the server stores it.
@@ -21,7 +21,7 @@ package enum ServerAuthenticationFault: Error, Equatable, Sendable {
     case unsupportedMethod(String)
     /// The server asks for something that our credential cannot answer.
     case credentialUnsuitable(askedFor: String)
-    /// A password in clear text, over a connection that anybody can read.
+    /// A password in clear text, over an unencrypted connection.
     case clearTextRefused
     /// This machine's policy forbids MD5.
     case digestUnavailable
@@ -35,7 +35,7 @@ package enum ServerAuthenticationFault: Error, Equatable, Sendable {
         }
     }
 
-    /// For the client whose server it should have been.
+    /// The SQLSTATE for the client that waits for this server connection.
     package var sqlState: String {
         switch self {
         case .malformed: "08P01"
@@ -45,7 +45,7 @@ package enum ServerAuthenticationFault: Error, Equatable, Sendable {
         }
     }
 
-    /// For the log, and for the client whose server it should have been.
+    /// The message for the log, and for the client that waits for this server connection.
     package var message: String {
         switch self {
         case .malformed(let what): what
@@ -65,7 +65,7 @@ package enum ServerAuthenticationFault: Error, Equatable, Sendable {
 /// Fed with the bodies of all `R` messages. Fails closed: a server that began SCRAM is believed
 /// only after it proved that it knows the secret, whatever else it says in between.
 package struct ServerAuthentication: Sendable {
-    /// What the login needs next.
+    /// The next step of the login.
     package enum Step: Equatable, Sendable {
         /// The server's next message is needed.
         case wait

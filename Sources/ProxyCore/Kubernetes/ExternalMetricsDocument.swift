@@ -78,7 +78,7 @@ package enum ExternalMetricsDocument {
 
     /// A Quantity: thousandths, rounded up, so that some load is never none.
     static func quantity(_ value: Double) -> String {
-        // What a sum of doubles is off by is no load.
+        // The rounding error of a sum of doubles is not a load.
         let thousandths = Int((min(max(value, 0), 1e12) * 1000 - 1e-6).rounded(.up))
         return thousandths % 1000 == 0 ? "\(thousandths / 1000)" : "\(thousandths)m"
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a request to the external metrics API asks for (k8s.io/metrics, external_metrics/v1beta1).
+/// A request to the external metrics API (k8s.io/metrics, external_metrics/v1beta1).
 package enum ExternalMetricsRequest: Equatable, Sendable {
     /// An answer that needs no figures.
     case document(String)
     /// The demand of reads, where its labels are selected.
     case demand(LabelSelector)
-    /// Of the process, not of the API; anybody may ask.
+    /// Health of the process, not of the API; needs no certificate.
     case alive, ready
     case refused(KubernetesStatus)
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What Kubernetes lets objects be called.
+/// The names that Kubernetes allows for objects.
 package enum KubernetesName {
     /// A DNS label (RFC 1123): what a namespace is called.
     package static func isLabel(_ text: String) -> Bool {

@@ -21,7 +21,7 @@ package struct KubernetesStatus: Error, Equatable, Sendable {
     package static let unauthorized = KubernetesStatus(
         401, "Unauthorized", "a client certificate of the front proxy is required")
 
-    /// The certificate is good, and not of somebody who may ask.
+    /// The certificate is valid, but its name is not allowed.
     package static func forbidden(name: String?) -> KubernetesStatus {
         let who = name.map { "\"\($0)\"" } ?? "without a common name"
         return KubernetesStatus(
@@ -46,7 +46,7 @@ package struct KubernetesStatus: Error, Equatable, Sendable {
         KubernetesStatus(503, "ServiceUnavailable", message)
     }
 
-    /// What the HTTP layer refuses before anybody looks at the path.
+    /// A request that the HTTP layer rejects before it looks at the path.
     package static func refused(code: Int, reason: String) -> KubernetesStatus {
         switch code {
         case 400: badRequest(reason)

@@ -12,7 +12,7 @@ package struct LabelSelector: Equatable, Sendable {
     }
 
     package let requirements: [Requirement]
-    /// As it was written.
+    /// The selector as it was written.
     package let text: String
 
     /// No longer selector is read; 64 labels of the greatest length fit.
@@ -39,7 +39,7 @@ package struct LabelSelector: Equatable, Sendable {
     }
 }
 
-/// What is wrong with a selector; continues a sentence that begins with it.
+/// An error in a selector; `reason` continues a sentence that begins with the selector.
 package struct LabelSelectorFault: Error, Equatable, Sendable {
     package let reason: String
     init(_ reason: String) { self.reason = reason }
@@ -97,7 +97,7 @@ private struct SelectorReader {
         }
     }
 
-    /// The value behind an operator; none at all is the empty one.
+    /// The value after an operator; empty if there is none.
     private mutating func value() throws(LabelSelectorFault) -> String {
         guard case .word(let word) = peek() else { return "" }
         _ = next()
@@ -152,19 +152,21 @@ private struct SelectorReader {
 
     // MARK: Names
 
-    /// A name, perhaps behind the domain of who gives it its meaning.
+    /// A name, optionally after a domain and a slash.
     private static func checked(key: String) throws(LabelSelectorFault) -> String {
         let parts = key.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         let name = parts.last ?? ""
         let isGood =
             isName(name) && (parts.count == 1 || KubernetesName.isSubdomain(String(parts[0])))
-        guard isGood else { throw LabelSelectorFault("has '\(key)', which is no name of a label") }
+        guard isGood else {
+            throw LabelSelectorFault("has '\(key)', which is not a valid label name")
+        }
         return key
     }
 
     private static func checked(value: String) throws(LabelSelectorFault) -> String {
         guard isName(Substring(value)) else {
-            throw LabelSelectorFault("has '\(value)', which is no value of a label")
+            throw LabelSelectorFault("has '\(value)', which is not a valid label value")
         }
         return value
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Whom Patroni's ConfigMap names as the leader, and that it names another one.
+/// The leader in Patroni's ConfigMap, and changes of it.
 ///
 /// The object changes with every renewal of the lock; only the name matters. It may name somebody
 /// who does not know it yet, or who is gone: who may take writes is decided by probes alone.

@@ -26,7 +26,7 @@ package struct LineSplitter: Sendable {
         return lines
     }
 
-    /// What came after the last line: a server may leave out the end of the last one.
+    /// Returns the bytes after the last line end, which a server may omit for the last line.
     package mutating func takeRest() -> [UInt8]? {
         defer { partial = [] }
         return partial.isEmpty ? nil : partial

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What may stand in a URL as it is, and how the rest is written (RFC 3986, section 2.1).
+/// Percent-encoding of URLs (RFC 3986, section 2.1).
 package enum PercentEncoding {
-    /// For a part of a query.
+    /// Encodes a part of a query.
     package static func encoded(_ text: String) -> String {
         var result = ""
         for byte in text.utf8 {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What matters of a pod.
+/// The fields of a pod that martlet uses.
 package struct PodObject: Equatable, Sendable {
     /// Patroni's name of the member, too.
     package var name: String
     /// Another pod of the same name has another one.
     package var uid: String
-    /// It has been told to end.
+    /// Whether the pod has a deletion timestamp.
     package var isTerminating: Bool
-    /// Its address, once it has one.
+    /// The pod's IP address, once it has one.
     package var address: String?
     /// The URL by which Patroni says in the pod's annotations that its server is reached.
     package var memberURL: String?
-    /// As Patroni labels it: `primary`, `replica`, or a word of an older version.
+    /// Patroni's label `role`: `primary`, `replica`, or a word of an older version.
     package var role: String?
 
     package init(
@@ -28,17 +28,17 @@ package struct PodObject: Equatable, Sendable {
     }
 }
 
-/// What a change in Kubernetes gives reason for; none of it says by itself who is what.
+/// A reason to probe or to drain, from Kubernetes. It never decides a role by itself.
 package enum ClusterHint: Equatable, Sendable {
-    /// The member is to leave (or one of its name is no longer): whether it gets new reads.
+    /// Whether a member is terminating and gets no new reads, or no longer is.
     case draining(name: String, Bool)
     /// Members came, left or moved: ask Patroni for them now.
     case membersChanged
-    /// Somebody may have become the primary: probe everybody now.
+    /// The primary may have changed: probe every member now.
     case primaryMayChange
 }
 
-/// The members' pods as last told, and what their changes mean.
+/// The members' pods as last reported, and the meaning of their changes.
 ///
 /// That a pod is to end stays true of its name after the pod is gone, until there is another one of
 /// that name: the server may still answer for a moment, and must get nothing new in it.
@@ -47,7 +47,7 @@ package struct PodRoster: Sendable {
     package static let limit = 1024
 
     private var pods: [PodObject] = []
-    /// Members that were told to be draining, the oldest first.
+    /// Members reported as draining, the oldest first.
     private var draining: [String] = []
     /// The pages of a list that is not complete yet.
     private var listed: [PodObject]?
@@ -98,7 +98,7 @@ package struct PodRoster: Sendable {
         if !isSame || before?.address != pod.address || before?.memberURL != pod.memberURL {
             hints.append(.membersChanged)
         }
-        // The label follows what Patroni did; the first one of a new pod is no change.
+        // The label follows Patroni's decision; the first label of a new pod is not a change.
         if isSame, before?.role != pod.role, before?.role != nil || pod.role != "replica" {
             hints.append(.primaryMayChange)
         }

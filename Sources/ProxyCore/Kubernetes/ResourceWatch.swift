@@ -6,14 +6,14 @@
 ///        ▲           │            │
 ///        ╰───────────┴── failed ──╯        410 Gone: listing anew
 ///
-/// A watch goes on from the version of the last object, or bookmark, that came. The server ends
-/// each watch after a while, which is no failure unless it was over as soon as it began. Whatever
-/// fails is tried again after a pause that doubles, and varies, so that a thousand watchers do not
-/// come back to an API server in the same moment.
+/// A watch continues from the version of the last object or bookmark received. The server ends each
+/// watch after a while, which is not a failure unless the watch ended as soon as it began. A failed
+/// attempt is retried after a pause that doubles and varies, so that a thousand watchers do not
+/// return to an API server at the same moment.
 package struct ResourceWatch: Sendable {
-    /// What to do next.
+    /// The next action of the driver.
     package enum Action: Equatable, Sendable {
-        /// Ask for a page of the list: the first where there is no token.
+        /// Request a page of the list: the first page if there is no token.
         case list(continuing: String?)
         case watch(from: String)
         /// Call `deadlineReached` then.
@@ -27,7 +27,7 @@ package struct ResourceWatch: Sendable {
         case finished
         /// The version is too old to go on from (410).
         case gone
-        /// In words for the log.
+        /// The reason, for the log.
         case failed(String)
     }
 
@@ -41,7 +41,7 @@ package struct ResourceWatch: Sendable {
     static let firstPause = Instant.Span.milliseconds(500)
     /// The longest one, which a half more may come on top of.
     static let longestPause = Instant.Span.seconds(30)
-    /// A watch that lasted so long was a good one.
+    /// The minimum duration of a watch that counts as successful.
     private static let goodLife = Instant.Span.seconds(5)
 
     private var phase = Phase.waiting
@@ -50,7 +50,7 @@ package struct ResourceWatch: Sendable {
     private var failures = 0
     private var jitter: SplitMix64
 
-    /// Whether what is known is the state of the API, as far as it has told.
+    /// Whether the known objects are the API's current ones, as far as it has reported.
     package private(set) var isInSync = false
     /// Objects that came, and attempts that failed, for the metrics.
     package private(set) var events = 0

@@ -14,7 +14,7 @@ package struct DurationHistogram: Sendable {
 
     package init() {}
 
-    /// Counts one that took so long.
+    /// Records one duration.
     package mutating func record(_ span: Instant.Span) {
         buckets[Self.bucket(of: span)] &+= 1
         nanoseconds &+= span.nanoseconds
@@ -29,14 +29,14 @@ package struct DurationHistogram: Sendable {
     /// The upper bound of a bucket, inclusive, in microseconds.
     package static func bound(_ index: Int) -> UInt64 { 1 << UInt64(firstExponent + index) }
 
-    /// How many took no longer than the bound of this bucket; `boundCount` gives all.
+    /// Number of durations up to the bound of this bucket; `boundCount` gives all.
     package func cumulative(_ index: Int) -> UInt64 {
         var sum: UInt64 = 0
         for bucket in 0...index { sum &+= buckets[bucket] }
         return sum
     }
 
-    /// How many were recorded.
+    /// Number of recorded durations.
     package var count: UInt64 { cumulative(Self.boundCount) }
 
     /// All durations together, in seconds.

@@ -4,7 +4,7 @@
 package struct KubernetesWatchFigures: Equatable, Sendable {
     /// `pods` or `leader`.
     package var resource: String
-    /// What is known is what the API has.
+    /// Whether the watched objects are those that the API has.
     package var isInSync: Bool
     /// Objects that came.
     package var events: Int

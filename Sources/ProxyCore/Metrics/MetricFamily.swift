@@ -9,10 +9,10 @@ package struct MetricFamily: Sendable {
         case counter, gauge, histogram
     }
 
-    /// As it stands on the page.
+    /// The name on the page.
     package let name: String
     package let kind: Kind
-    /// One sentence, for people.
+    /// One sentence of explanation.
     package let help: String
 
     private init(_ name: String, _ kind: Kind, _ help: String) {

@@ -40,7 +40,7 @@ package enum ClientActivity: Int, MetricLabel {
     case active
     /// Inside a transaction, nothing asked.
     case idleInTransaction
-    /// Its unit waits for a free server.
+    /// Its unit waits for a free server connection.
     case waiting
     /// Its unit waits for a node that may take it (no primary, no fresh replica).
     case held
@@ -59,9 +59,9 @@ package enum ClientActivity: Int, MetricLabel {
 
 /// What a server connection is doing.
 package enum ServerActivity: Int, MetricLabel {
-    /// From `connect` to its first `ReadyForQuery`.
+    /// Between `connect` and the first `ReadyForQuery`.
     case connecting
-    /// In the pool.
+    /// Idle in the pool.
     case idle
     /// Serves a client.
     case active
@@ -81,7 +81,7 @@ package enum ServerActivity: Int, MetricLabel {
     }
 }
 
-/// Why a unit was run a second time, unseen by its client.
+/// Why a unit was retried without its client noticing.
 package enum RetryReason: Int, MetricLabel {
     /// A replica refused what was classified as a read.
     case refusedByReplica
@@ -144,7 +144,7 @@ package enum LoginResult: Int, MetricLabel {
     case accepted, badPassword, tooManyClients, timeout, protocolViolation, unavailable, left
     /// The TLS handshake failed.
     case handshakeFailed
-    /// Not encrypted, or without the certificate that is asked for.
+    /// The client did not encrypt, or did not show the required certificate.
     case encryptionRefused
     /// No authentication rule is for it, or one rejects it.
     case refusedByRule
@@ -225,11 +225,11 @@ package enum ServerEnd: Int, MetricLabel {
     }
 }
 
-/// What became of a statement that a client wants prepared on a server.
+/// Whether a server connection already had a statement that a client uses.
 package enum PreparedResult: Int, MetricLabel {
     /// The server had it.
     case hit
-    /// It had to be parsed there first.
+    /// The statement had to be parsed there first.
     case miss
     /// Another was closed on the server to make room.
     case eviction
@@ -243,13 +243,13 @@ package enum PreparedResult: Int, MetricLabel {
     }
 }
 
-/// What became of a `CancelRequest`.
+/// The outcome of a `CancelRequest`.
 package enum CancelResult: Int, MetricLabel {
     /// Sent to the server that runs the client's unit.
     case delivered
     /// The client's unit was still waiting; it was answered here.
     case answered
-    /// The key is nobody's here: passed on to one or more peers.
+    /// The key is not of this instance: forwarded to one or more peers.
     case forwarded
     /// No such client, a wrong key, or nothing to cancel.
     case ignored

@@ -7,7 +7,7 @@ package struct MetricsPage: Sendable {
     /// Names the nodes; what was counted for a member that left is not shown.
     package var topology = Topology()
     package var process = ProcessFigures()
-    /// Nothing where Kubernetes is not watched.
+    /// Empty if Kubernetes is not watched.
     package var kubernetes: [KubernetesWatchFigures] = []
     /// Event loops.
     package var shards = 0
@@ -188,7 +188,7 @@ package struct MetricsPage: Sendable {
     }
 }
 
-/// What the operating system says of this process.
+/// Figures of the operating system about this process.
 package struct ProcessFigures: Equatable, Sendable {
     /// Memory that is in RAM.
     package var residentBytes = 0

@@ -106,7 +106,7 @@ extension UInt64: SampleValue {
 }
 
 extension Double: SampleValue {
-    /// As Go's `ParseFloat` reads it; whole numbers without a fraction.
+    /// Text that Go's `ParseFloat` reads; whole numbers have no fraction.
     package var sampleText: String {
         if isNaN { return "NaN" }
         if isInfinite { return self > 0 ? "+Inf" : "-Inf" }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How many read units executed or queued, averaged over the last minute.
+/// Number of read units that execute or wait, averaged over the last minute.
 ///
 /// By Little's law this is arrival rate times time in system, so it weighs expensive queries and
 /// does not depend on how many readers are ready: what a reader deployment is scaled by. It is the

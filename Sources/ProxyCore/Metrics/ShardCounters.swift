@@ -7,13 +7,13 @@
 package struct ShardCounters: Sendable {
     /// Clients by what they do (gauge).
     package var clients = Tally<ClientActivity>()
-    /// Those among them whose connection is encrypted (gauge).
+    /// Clients with an encrypted connection (gauge).
     package var encryptedClients = 0
     /// Pins that hold now (gauge), by the reason they began for.
     package var pins = Tally<PinReason>()
     /// Pins that began.
     package var pinsBegun = Tally<PinReason>()
-    /// Units run again, unseen by their clients.
+    /// Units retried without their clients noticing.
     package var retries = Tally<RetryReason>()
     /// Logins that ended, well or not.
     package var logins = Tally<LoginResult>()
@@ -23,7 +23,7 @@ package struct ShardCounters: Sendable {
     package var prepared = Tally<PreparedResult>()
     /// Cancel requests of clients.
     package var cancels = Tally<CancelResult>()
-    /// From routing to the last byte of the answer.
+    /// Durations of reads, from routing to the last byte of the reply.
     package var readDurations = DurationHistogram()
     package var writeDurations = DurationHistogram()
     /// Waits for a free server that ended in one.
@@ -31,12 +31,12 @@ package struct ShardCounters: Sendable {
     /// Waits for a node that ended in one.
     package var holds = DurationHistogram()
 
-    /// By `NodeID.index`; grows when a node is first counted.
+    /// Counters by `NodeID.index`; grows when a node is first counted.
     private var nodes: [NodeCounters] = []
 
     package init() {}
 
-    /// What was counted for one node.
+    /// The counters of one node.
     package subscript(node node: NodeID) -> NodeCounters {
         get { node.index < nodes.count ? nodes[node.index] : NodeCounters() }
         _modify {
@@ -80,7 +80,7 @@ package struct ShardCounters: Sendable {
     }
 }
 
-/// What one shard counts for one cluster member.
+/// One shard's counters for one node.
 package struct NodeCounters: Sendable {
     /// Server connections by what they do (gauge).
     package var servers = Tally<ServerActivity>()
@@ -103,7 +103,7 @@ package struct NodeCounters: Sendable {
         }
     }
 
-    /// One more unit was sent here.
+    /// Counts a unit that was sent to this node.
     package mutating func count(_ unit: UnitClass, _ target: UnitTarget) {
         switch unit {
         case .read: reads.count(target)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One shard's figures at one moment, copied out of it; summed over shards they are the proxy's.
+/// A copy of one shard's figures; the sum over all shards describes the process.
 package struct ShardStatistics: Sendable {
     package var counters = ShardCounters()
     /// The mean of the last minute; adds up over shards and proxies.
@@ -35,7 +35,7 @@ package struct ShardStatistics: Sendable {
     }
 }
 
-/// What a shard's driver counts: system calls, bytes, and what went wrong below the core.
+/// Counters of a shard's driver: system calls, bytes, refused mail.
 package struct LoopCounters: Sendable, Equatable {
     /// Times that the loop was woken.
     package var wakeups = 0

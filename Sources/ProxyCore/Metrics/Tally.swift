@@ -8,7 +8,7 @@ package struct Tally<Label: MetricLabel>: Sendable {
         precondition(Label.allCases.count <= values.count, "a label has at most 16 values")
     }
 
-    /// How many there are, or were, of one label.
+    /// The count of one label.
     package subscript(label: Label) -> Int {
         get { values[label.rawValue] }
         set { values[label.rawValue] = newValue }

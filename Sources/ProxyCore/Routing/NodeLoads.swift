@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What one shard has learned about a member by using it.
+/// One shard's experience with a node: load, latency, failures.
 package struct NodeLoad: Equatable, Sendable {
     /// Units of this shard that it is executing, and those that wait for a server of it.
     package fileprivate(set) var unitsInFlight = 0
@@ -28,7 +28,7 @@ package struct NodeLoad: Equatable, Sendable {
 
         mutating func succeeded() { self = Circuit() }
 
-        /// One unit tries it; the others wait for what becomes of that.
+        /// Lets one unit try the node; the others wait for the outcome.
         mutating func tried(_ now: Instant) {
             if failures > 0 { closedFrom = now + pause }
         }
@@ -76,7 +76,7 @@ package struct NodeLoads: Equatable, Sendable {
         entries[index].load.circuit.tried(now)
     }
 
-    /// It ended, `latency` after it was given; nil when that says nothing about the member.
+    /// A unit ended after `latency`; nil if the duration says nothing about the node.
     package mutating func ended(on id: NodeID, latency: Instant.Span?, now: Instant) {
         guard let index = find(id) else { return }
         entries[index].load.unitsInFlight = max(entries[index].load.unitsInFlight - 1, 0)

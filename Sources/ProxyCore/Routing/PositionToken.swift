@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What `SHOW martlet.position` gives and `SET martlet.position` takes: a timeline and a place in
+/// The value of `SHOW martlet.position` and `SET martlet.position`: a timeline and a place in
 /// its log, as `timeline/XXXXXXXX/XXXXXXXX`. It means the same to every martlet of a cluster.
 package struct PositionToken: Equatable, Sendable, CustomStringConvertible {
     package var timeline: UInt32

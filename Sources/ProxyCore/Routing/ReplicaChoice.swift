@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where a unit goes.
+/// The node that a unit is sent to, or why it waits.
 package enum RouteVerdict: Equatable, Sendable {
-    /// To this replica.
+    /// Send it to this replica.
     case node(NodeID)
-    /// To the primary, which is this member.
+    /// Send it to the primary, which is this node.
     case primary(NodeID)
-    /// It waits: ask again with every new snapshot, and within `holdTimeout`.
+    /// Hold it: choose again with every new snapshot, up to `holdTimeout`.
     case hold(HoldReason)
     /// There can be no node for it.
     case refuse(sqlState: String, message: String)
 }
 
-/// What a held unit waits for.
+/// The condition that a held unit waits for.
 package enum HoldReason: String, Equatable, Sendable {
     case noPrimary
     case noReplica
@@ -48,13 +48,13 @@ package enum HoldReason: String, Equatable, Sendable {
     }
 }
 
-/// What a read unit asks for: the settings of its session, and the server it failed on.
+/// The settings of a read's session, and the node it failed on.
 package struct ReadRequest: Equatable, Sendable {
     package var route: Route
     package var consistency: Consistency
     /// Whether the primary serves it when no replica can.
     package var mayUsePrimary: Bool
-    /// It failed there a moment ago; taken again only when there is no other.
+    /// A node where the read just failed; chosen again only if there is no other.
     package var avoided: NodeID?
 
     /// `route: replica` never falls back to the primary: who asks for it means it.
@@ -67,7 +67,7 @@ package struct ReadRequest: Equatable, Sendable {
 
 /// Chooses the member for one unit; allocates nothing and costs a few hundred nanoseconds.
 package enum ReplicaChoice {
-    /// For units that write, or that must see the newest state.
+    /// Chooses for units that write, or that must see the newest state.
     package static func primary(_ topology: borrowing Topology) -> RouteVerdict {
         if let primary = topology.primary { return .primary(primary) }
         if topology.isStandbyCluster {
@@ -78,7 +78,7 @@ package enum ReplicaChoice {
         return .hold(.noPrimary)
     }
 
-    /// For units that only read. The position must have been settled with this snapshot.
+    /// Chooses for units that only read. The position must be resolved with this snapshot.
     package static func choose(
         _ topology: borrowing Topology, loads: borrowing NodeLoads,
         position: borrowing SessionPosition, request: ReadRequest, now: Instant,
@@ -153,7 +153,7 @@ package enum ReplicaChoice {
         return .primary(primary)
     }
 
-    /// Whether a replica is so little behind that waiting for the next sample is not in vain.
+    /// Whether a replica lags so little that the next sample may make it eligible.
     private static func hasCaughtUpReplica(_ topology: borrowing Topology) -> Bool {
         for index in topology.nodes.indices
         where topology.nodes[index].exclusion == nil
@@ -172,7 +172,7 @@ private struct Field {
     let total: Int
     private var bits: UInt64 = 0
     private var weight = 0.0
-    /// Somebody is eligible but for what the session must see.
+    /// A replica is eligible except for the session's floor.
     var isWaitedFor = false
     /// The one that it failed on would be eligible.
     var hasAvoided = false

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How much of the log a session must be shown: its own writes, and all that it has seen before
-/// (DESIGN 4.6).
+/// The log position that a session's reads must reach: its own writes, and all that it has seen
+/// before.
 ///
 ///     wrote, or read on the primary ──▶ pending on the primary ──▶ floor
 ///     read on a replica             ──▶ pending on that replica ─▶ floor
@@ -79,7 +79,7 @@ package struct SessionPosition: Equatable, Sendable {
     package mutating func settle(with topology: borrowing Topology) {
         guard !isFree else { return }
         followTimeline(of: topology)
-        // A token may come from somebody who has seen a later timeline than this snapshot.
+        // A token may come from a session that has seen a later timeline than this snapshot.
         guard timeline == topology.timeline else { return }
         switch pending {
         case .nothing: break
@@ -99,13 +99,13 @@ package struct SessionPosition: Equatable, Sendable {
 
     // MARK: What it may do
 
-    /// Nothing done yet that later reads could contradict.
+    /// No read or write yet: any replica will do.
     package var isFree: Bool { floor == .none && pending == .nothing }
 
     /// Whether all that the session did is in the token.
     package var isSettled: Bool { pending == .nothing }
 
-    /// What it saw last was on a replica, and is not settled.
+    /// Whether the last read was on a replica and its position is not known yet.
     package var isOnReplica: Bool {
         if case .replica = pending { true } else { false }
     }

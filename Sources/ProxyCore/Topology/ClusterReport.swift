@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What `GET /cluster` of any member said; used to find members, never to judge them (its roles
+/// The reply to `GET /cluster` of any member; used to find members, never to judge them (its roles
 /// and lags are up to `loop_wait` old).
 package struct ClusterReport: Equatable, Sendable {
     package struct Member: Equatable, Sendable {
@@ -24,7 +24,7 @@ package struct ClusterReport: Equatable, Sendable {
     }
 
     package var scope: String?
-    /// Members that have told where they can be reached.
+    /// Members whose addresses are known.
     package var members: [Member]
 
     package init(scope: String? = nil, members: [Member]) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where the head of the log was and when: what the lag of replicas is measured against.
+/// Positions of the head of the log with their times, against which lag is measured.
 ///
 /// Two rings: a fine one of every sample, and a coarse one that reaches twice as far back as the
 /// lag limit, so that the lag of a replica near the limit is still known in time.
@@ -8,7 +8,7 @@ struct LogHead: Equatable, Sendable {
     enum Source: Equatable, Sendable {
         /// The primary's flushed positions.
         case primary(NodeID)
-        /// The most that any standby has received: there is no primary to ask.
+        /// The most that any standby has received, because no primary can be queried.
         case received
     }
 
@@ -37,8 +37,8 @@ struct LogHead: Equatable, Sendable {
         if isDue { coarse.append(sample) }
     }
 
-    /// The head by the moment at which a replica was sampled, so that what was written between
-    /// the two samples is no lag.
+    /// The head at the time when a replica was sampled, so that log written between the two samples
+    /// does not count as lag.
     func position(by moment: Instant) -> LogPosition? {
         (fine.newest(askedBy: moment) ?? fine.oldest)?.position
     }
@@ -55,7 +55,7 @@ struct LogHead: Equatable, Sendable {
     }
 }
 
-/// How far a replica is behind, and what that is worth.
+/// Computes a replica's lag, and its weight from it.
 struct LagRule {
     let maximumBytes: UInt64
     let maximumTime: Instant.Span
@@ -68,7 +68,7 @@ struct LagRule {
 
     /// The lag of a replica, or nil when nothing is known of the head of the log.
     ///
-    /// While there is no primary the head stands still, and so does the lag.
+    /// While there is no primary the head does not move, and neither does the lag.
     func lag(of sample: NodeSample, behind head: LogHead, headIsFrozen: Bool) -> Lag? {
         guard let replayed = sample.position, let newest = head.newest,
             let target = head.position(by: sample.arrivedAt)
@@ -79,7 +79,7 @@ struct LagRule {
         let end = headIsFrozen ? min(newest.arrivedAt, sample.arrivedAt) : sample.arrivedAt
         let watched = end - passed.at
         if passed.isExact { return Lag(bytes: bytes, time: watched) }
-        // It was behind already when our memory begins: the server's own answer is the better one.
+        // It lagged already when our samples begin: the server's own figure is better.
         return Lag(bytes: bytes, time: sample.replayDelay.map { max($0, watched) })
     }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What one member last said, over both ways of asking, and when it is to be asked again.
+/// A member's last reports, by Patroni and by SQL, and the times of the next queries.
 struct MemberRecord: Equatable, Sendable {
     let id: NodeID
     let name: String
     let host: String
     let port: UInt16
     var restURL: String
-    /// From its own report, or from discovery before there is one.
+    /// Tags from the member's own report, or from discovery before the first one.
     var tags: MemberTags
 
     /// Patroni's last answer; kept when Patroni falls silent.
@@ -33,7 +33,7 @@ struct MemberRecord: Equatable, Sendable {
     var doubtedAt: Instant?
     /// The last discovery did not name it.
     var absentSince: Instant?
-    /// It has been told to leave.
+    /// Whether the member is about to leave.
     var isDraining = false
 
     init(id: NodeID, _ member: ClusterReport.Member, now: Instant) {
@@ -99,7 +99,7 @@ struct MemberRecord: Equatable, Sendable {
 
     // MARK: What that means
 
-    /// Patroni does not answer: twice in a row, so that one lost packet is no event.
+    /// Whether Patroni failed to respond twice in a row, so that one lost packet does not count.
     var isRestSilent: Bool { report == nil ? probeFailures > 0 : probeFailures >= 2 }
 
     /// The report, unless it is too many probes old.
@@ -131,7 +131,7 @@ struct MemberRecord: Equatable, Sendable {
 
     var serverVersion: Int? { report?.serverVersion ?? sample?.serverVersion }
 
-    /// Whether its server is a standby, by the newest evidence; nil while nobody knows.
+    /// Whether its server is a standby, by the newest evidence; nil while unknown.
     func isStandby(_ now: Instant, lifetime: Instant.Span) -> Bool? {
         let sample = presentSample(now, lifetime: lifetime)
         let reported: Bool? =

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a member's Patroni said to `GET /primary`: the status code and the parts of its body that
+/// Patroni's reply to `GET /primary`: the status code and the parts of the body that
 /// decisions depend on.
 ///
 /// The code alone is wrong in both directions during a handover: the old leader answers 200 for
@@ -20,7 +20,7 @@ package struct MemberReport: Equatable, Sendable {
     package var isFailsafeActive = false
     /// The cluster is in maintenance mode: roles change by hand and the lock does not matter.
     package var isPaused = false
-    /// As in `server_version_num`.
+    /// The version as in `server_version_num`.
     package var serverVersion: Int?
     package var isRestartPending = false
     package var scope: String?

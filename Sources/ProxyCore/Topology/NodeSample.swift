@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a member's server said to the lag query.
+/// A server's reply to the lag query.
 package struct NodeSample: Equatable, Sendable {
     package var isInRecovery: Bool
     package var timeline: UInt32?
@@ -9,16 +9,16 @@ package struct NodeSample: Equatable, Sendable {
     package var position: LogPosition?
     /// A primary's flushed position: standbys cannot have more, so lag is measured against it.
     package var flushed: LogPosition?
-    /// What a standby has received, replayed or not.
+    /// The end of the log that a standby has received, replayed or not.
     package var received: LogPosition?
-    /// How long ago the last replayed transaction was committed, by the server's clocks.
+    /// Time since the commit of the last replayed transaction, by the servers' clocks.
     package var replayDelay: Instant.Span?
     /// Whether a standby streams; nil when the account may not see it.
     package var isStreaming: Bool?
     package var systemIdentifier: String?
-    /// As in `server_version_num`.
+    /// The version as in `server_version_num`.
     package var serverVersion: Int?
-    /// When the question was sent.
+    /// The time when the query was sent.
     package var askedAt: Instant
     /// When the answer was there.
     package var arrivedAt: Instant
@@ -34,8 +34,8 @@ package struct NodeSample: Equatable, Sendable {
 package enum SampleFailure: Equatable, Sendable {
     /// Nobody listens, the connection broke, or the server says that it stops or starts.
     case down(String)
-    /// Nothing came in time; the server may be busy, or the network broken.
+    /// No reply in time; the server may be busy, or the network broken.
     case timeout
-    /// It answers, but not to us: password, privileges, too many connections.
+    /// The server rejects the service account: password, privileges, too many connections.
     case rejected(String)
 }

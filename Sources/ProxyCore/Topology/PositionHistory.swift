@@ -4,7 +4,7 @@
 ///
 /// A position answers "what had this member by then?" only with the time of its question: whatever
 /// happened before the question was asked is in it, whatever happened later may not be. So session
-/// floors look for the first sample *asked* after a write was acknowledged (DESIGN 4.6).
+/// floors look for the first sample *asked* after a write was acknowledged.
 ///
 /// A server that restarts may come back with less than it had (a standby replays again from its
 /// last restart point, a primary loses what it had not flushed), so a gap in the answers empties

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Which members may be read from, and how much (DESIGN 4.5).
+/// Decides which nodes may get reads, and with which weight.
 struct ReadRule {
     let now: Instant
     let topology: Topology
@@ -12,7 +12,7 @@ struct ReadRule {
     let primarySince: Instant
     /// The primary came or changed a moment ago: standbys need time to follow.
     let isSettling: Bool
-    /// A standby may still be one timeline behind.
+    /// Whether a standby may still be on the previous timeline.
     let timelineMayBeOneBehind: Bool
 
     /// Describes one member as shards see it.
@@ -61,8 +61,8 @@ struct ReadRule {
         return timelineMayBeOneBehind && its + 1 == topology.timeline
     }
 
-    /// Where there is nothing to stream from, a standby is not behind because it does not; the
-    /// reads go on (a replica's receiver takes up to five seconds to find a new primary).
+    /// Whether a standby streams, or there is nothing to stream from: then its reads continue (a
+    /// replica's receiver takes up to five seconds to find a new primary).
     private func isStreaming(_ member: MemberRecord) -> Bool {
         if topology.primary == nil || isSettling { return true }
         let sample = member.presentSample(now, lifetime: sampleLifetime)
@@ -81,12 +81,12 @@ struct ReadRule {
             if now - newest.arrivedAt > headLifetime { return nil }
             return lag.lag(of: sample, behind: head, headIsFrozen: false)
         }
-        // No primary, so nothing to be further behind of; or it has not been asked yet.
+        // There is no primary to lag behind; or it has not been queried yet.
         guard topology.primary == nil || isSettling else { return nil }
         return lag.lag(of: sample, behind: head, headIsFrozen: true)
     }
 
-    /// Whether the head of the log is that of somebody who adds to it.
+    /// Whether the head of the log is that of a primary, which appends to it.
     private func headMoves(_ newest: PositionHistory.Sample) -> Bool {
         switch head.source {
         case .received: topology.primary == nil || !isSettling

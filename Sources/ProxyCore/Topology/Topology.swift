@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What is known of the cluster at one moment: an immutable snapshot that shards share.
+/// An immutable snapshot of the cluster, shared by all shards.
 package struct Topology: Equatable, Sendable {
     /// Grows with every change that a shard must act on: the primary, the timeline, who is a
     /// member and who may be read from. Positions, lags and weights change without it.
@@ -15,13 +15,13 @@ package struct Topology: Equatable, Sendable {
     package var timeline: UInt32 = 0
     /// When that timeline was first seen.
     package var timelineSince = Instant(0)
-    /// The cluster follows another one: no member takes writes, and that is no failure.
+    /// The cluster is a standby cluster: no member takes writes, and that is not a failure.
     package var isStandbyCluster = false
     /// Patroni is in maintenance mode.
     package var isPaused = false
     /// Patroni's name of the cluster, once it is known.
     package var scope: String?
-    /// What all members share; another one's are strangers.
+    /// The system identifier of the cluster; members with another one are ignored.
     package var systemIdentifier: String?
 
     package init() {}
@@ -48,14 +48,14 @@ package struct Topology: Equatable, Sendable {
         package var timeline: UInt32?
         /// Why it gets no reads, or nil when it may (the session's own floor comes on top).
         package var exclusion: Exclusion?
-        /// Its share of reads between 0 and 1, from lag and tag.
+        /// Share of reads between 0 and 1, from lag and tag.
         package var weight: Double
         /// Bytes of log that it has not replayed, or nil when unknown.
         package var lagBytes: UInt64?
         package var lagTime: Instant.Span?
         /// Replay positions of a replica, insert positions of the primary.
         package var positions: PositionHistory
-        /// As in `server_version_num`, once it is known.
+        /// The version as in `server_version_num`, once it is known.
         package var serverVersion: Int?
         package var isRestartPending = false
 
@@ -94,7 +94,7 @@ package struct Topology: Equatable, Sendable {
 
     /// Why no member may take writes; the words are the log's.
     package enum PrimaryAbsence: String, Equatable, Sendable {
-        /// Nothing has been heard yet.
+        /// No report has arrived yet.
         case unknown
         /// No member is a running primary with the lock.
         case noCandidate = "no_candidate"
@@ -102,7 +102,7 @@ package struct Topology: Equatable, Sendable {
         case rivals
         /// The only one is on a timeline that has been left.
         case staleTimeline = "stale_timeline"
-        /// It belongs to another database system.
+        /// The node belongs to another database system.
         case wrongSystem = "wrong_system"
         /// The cluster follows another one.
         case standbyCluster = "standby_cluster"

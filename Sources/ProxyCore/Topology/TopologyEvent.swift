@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What the topology monitor is told.
+/// An event for the topology monitor.
 package enum TopologyEvent: Equatable, Sendable {
     /// A member listed the members.
     case discovered(ClusterReport)
@@ -8,7 +8,7 @@ package enum TopologyEvent: Equatable, Sendable {
     case discoveryFailed
     /// A member's Patroni answered.
     case reported(NodeID, MemberReport)
-    /// It did not, or not in time.
+    /// The probe failed, or timed out.
     case probeFailed(NodeID)
     /// A member's server answered the lag query.
     case sampled(NodeID, NodeSample)
@@ -17,11 +17,11 @@ package enum TopologyEvent: Equatable, Sendable {
     case doubted(NodeID)
     /// Sessions wait for positions that are newer than the last ones.
     case positionsWanted
-    /// What Kubernetes told gives reason to look, or to stop giving reads to somebody.
+    /// Kubernetes gave a reason to probe, or to drain a node.
     case hinted(ClusterHint)
 }
 
-/// What the topology monitor wants done.
+/// An action for the driver of the topology monitor.
 package enum TopologyAction: Equatable, Sendable {
     /// `GET <url>/cluster`; then `discovered` or `discoveryFailed`.
     case discover(url: String)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// When whom to ask, and when to tell.
+/// Probe scheduling and publication.
 extension TopologyMonitor {
     /// Between two probes of one member, however many hints come.
     static let doubtSpacing = Instant.Span.milliseconds(20)
     /// Between two samples of one member, however many sessions wait for one.
     static let positionSpacing = Instant.Span.milliseconds(10)
-    /// How long a position waits for those of the other members, to leave in one snapshot.
+    /// How long a position waits for the other members' positions, to share one snapshot.
     private static let publishDelay = Instant.Span.milliseconds(5)
 
     // MARK: What to do
@@ -48,7 +48,7 @@ extension TopologyMonitor {
         return earliest
     }
 
-    /// What shards must act on leaves at once; positions wait for the rest of their round.
+    /// Publishes at once what shards must act on; positions wait for the rest of their round.
     private func isPublicationDue(_ now: Instant) -> Bool {
         guard let unpublishedSince else { return false }
         if topology.version != published.version { return true }
@@ -75,7 +75,7 @@ extension TopologyMonitor {
     mutating func scheduleProbes(_ now: Instant) {
         guard isInDoubt(now) else { return }
         for index in members.indices where !members[index].probe.isOutstanding {
-            // Somebody who has been away for long is no part of the question.
+            // A member that has been unreachable for long does not count.
             if members[index].probeFailures > 20, topology.primary != nil { continue }
             members[index].probe.hurry(now, spacing: policy.topology.doubtInterval)
         }
@@ -83,7 +83,7 @@ extension TopologyMonitor {
 
     // MARK: Intervals
 
-    /// Where the members can be learned: from those who answer, from the configured, from the rest.
+    /// URLs for discovery: responding members first, then the configured, then the rest.
     var discoveryURLs: [String] {
         var urls = members.filter { !$0.isRestSilent }.map(\.restURL)
         for url in seeds + members.map(\.restURL) where !urls.contains(url) { urls.append(url) }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Knows the cluster: who are its members, which one may take writes, which may be read from.
+/// Knows the cluster: its members, which of them may take writes, and which may get reads.
 ///
 ///     events ──▶ member records ──▶ WritableRule, ReadRule ──▶ Topology ──▶ publish
 ///                      │
-///                      └──▶ when to ask whom next (TopologyMonitor+Schedule)
+///                      └──▶ next probes (TopologyMonitor+Schedule)
 ///
-/// There are two witnesses of each member, its Patroni and its server, asked on schedules of their
-/// own. Every answer, silence or hint updates a record; then everything is judged anew from the
-/// records, so that no rule depends on the order of events. What must be remembered beyond the
-/// records is little: the highest timeline, the system identifier, when the primary came.
+/// Each member is observed in two ways, by Patroni and by SQL, each on a schedule of its
+/// own. Every reply, timeout or hint updates a record; then everything is judged again from the
+/// records, so that no rule depends on the order of events. Little is remembered beyond the
+/// records: the highest timeline, the system identifier, and since when there is a primary.
 package struct TopologyMonitor: Sendable {
     /// Members kept at most; further ones that Patroni lists are not used.
     package static let memberLimit = 256
-    /// Between two askings, however many hints come.
+    /// Minimum interval between two rounds of probes, however many hints arrive.
     private static let hintSpacing = Instant.Span.milliseconds(100)
 
     private(set) var policy: ProxyPolicy
@@ -26,18 +26,18 @@ package struct TopologyMonitor: Sendable {
 
     /// The present judgement.
     package private(set) var topology = Topology()
-    /// What was handed out last.
+    /// The topology that was published last.
     var published = Topology()
-    /// Since when the judgement differs from it.
+    /// The time since which the current judgement differs from it.
     var unpublishedSince: Instant?
 
     var discovery = AskingSchedule()
-    /// Counts failures, so that the next one is asked.
+    /// Counts failures, to choose the next address.
     var discoveryTurn = 0
-    /// A hint came: ask often until then, even when the first answers look well.
+    /// After a hint, probe often until this time, even if the first replies look well.
     private(set) var doubtUntil = Instant(0)
     var forgotten: [NodeID] = []
-    /// Names that were told to leave, known as members or not; the oldest first.
+    /// Names of members about to leave, whether known yet or not; the oldest first.
     private var draining: [String] = []
     var jitter: SplitMix64
 
@@ -67,7 +67,7 @@ package struct TopologyMonitor: Sendable {
         judge(now)
     }
 
-    /// Another configuration; what is known stays.
+    /// Applies another configuration; records are kept.
     package mutating func reconfigured(_ policy: ProxyPolicy, seeds: [String], now: Instant) {
         if policy.routing.maximumLagTime != self.policy.routing.maximumLagTime {
             head = LogHead(maximumLagTime: policy.routing.maximumLagTime)
@@ -81,7 +81,7 @@ package struct TopologyMonitor: Sendable {
     // MARK: Each event
 
     private mutating func discovered(_ report: ClusterReport, _ now: Instant) {
-        // A list without anybody is what a lost configuration store looks like.
+        // An empty list is what Patroni returns when it has lost its configuration store.
         let isOurs = scope == nil || report.scope == nil || scope == report.scope
         guard isOurs, !report.members.isEmpty else { return discoveryFailed(now) }
         scope = scope ?? report.scope
@@ -162,7 +162,7 @@ package struct TopologyMonitor: Sendable {
         }
     }
 
-    /// Something outside changed; what it means is found out by asking.
+    /// Something outside changed; probes find out what it means.
     private mutating func hinted(_ hint: ClusterHint, _ now: Instant) {
         switch hint {
         case .draining(let name, let isDraining):
@@ -197,7 +197,7 @@ package struct TopologyMonitor: Sendable {
             position = sample.flushed ?? sample.position
             source = .primary(member.id)
         } else {
-            // Without a primary, now or ever, the most that anybody has received is the head.
+            // Without a primary, now or ever, the most that any member has received is the head.
             let isHeadless = topology.isStandbyCluster || head.source == nil
                 || head.source == .received
             guard topology.primary == nil, isHeadless, sample.isInRecovery else { return }
@@ -213,7 +213,7 @@ package struct TopologyMonitor: Sendable {
 
     // MARK: Judgement
 
-    /// Judges everything anew from the records.
+    /// Judges everything again from the records.
     private mutating func judge(_ now: Instant) {
         removeDeparted(now)
         var next = topology
@@ -261,7 +261,7 @@ package struct TopologyMonitor: Sendable {
         let lifetime = sampleLifetime
         let left = members.filter { Self.hasLeft($0, now, lifetime) }
         forgotten += left.map(\.id)
-        // Whoever comes back under the name is another one, also where no watch says so.
+        // A member that comes back under the name is another one, even if no watch says so.
         draining.removeAll { name in left.contains { $0.name == name } }
         members.removeAll { Self.hasLeft($0, now, lifetime) }
     }
@@ -312,7 +312,7 @@ package struct TopologyMonitor: Sendable {
 
     func index(of id: NodeID) -> Int? { members.firstIndex { $0.id == id } }
 
-    /// How long an answer of a server counts.
+    /// How long a server's reply is valid.
     var sampleLifetime: Instant.Span {
         let five = policy.topology.lagInterval.nanoseconds * 5
         return Instant.Span(nanoseconds: max(five, 1_000_000_000))

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Which member may take writes (DESIGN 6): the one on the highest timeline ever seen whose
+/// Decides which node may take writes: the one on the highest timeline ever seen whose
 /// Patroni says that it is a running primary with the lock (or in failsafe mode, or in pause),
-/// and that nothing contradicts. Two of them, and nobody may.
+/// and that nothing contradicts. If there are two, neither may.
 struct WritableRule {
     let now: Instant
     /// The highest timeline ever seen.
@@ -36,7 +36,7 @@ struct WritableRule {
         }
     }
 
-    /// In pause Patroni lets several primaries be; the holder of the lock is the one.
+    /// Chooses the holder of the lock, because a paused Patroni tolerates several primaries.
     private func settle(_ found: [Int], of members: [MemberRecord]) -> Verdict {
         let holders = found.filter { members[$0].presentReport?.holdsLock == true }
         let othersArePaused = found.allSatisfy {
@@ -55,7 +55,7 @@ struct WritableRule {
                 now, lifetime: sampleLifetime))
         }
         // Patroni is silent, which five idle connections can do to it; its server speaks for
-        // itself, unless somebody else has got the lock meanwhile.
+        // itself, unless another member has taken the lock meanwhile.
         guard member.wasWritable, let sample, !sample.isInRecovery else { return false }
         return !members.indices.contains {
             $0 != index && members[$0].presentReport?.holdsLock == true

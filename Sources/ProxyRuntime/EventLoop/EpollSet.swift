@@ -25,7 +25,7 @@ package struct SocketReadiness: OptionSet, Sendable {
 /// One shard's epoll set.
 ///
 /// Every descriptor is added once, edge-triggered, for everything, and never modified: who wants to
-/// read or write keeps sticky flags and waits for the next edge (DESIGN 3). A descriptor leaves the
+/// read or write keeps sticky flags and waits for the next edge. A descriptor leaves the
 /// set when it is closed; `remove` is for sockets that move to another shard.
 @safe
 package final class EpollSet {

@@ -11,7 +11,7 @@ struct CertificateRules {
     /// Automatic renewals have failed when one has less left.
     private static let daysToRenew = 14
 
-    /// One finding a side that has files, and one a certificate.
+    /// One finding for each side that has files, and one for each certificate.
     var findings: [CheckFinding] {
         clients + servers
             + certificate("patroni.cert_file", configuration.patroniTLS.certificate)

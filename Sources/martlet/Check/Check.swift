@@ -6,7 +6,7 @@ internal import ProxyConfiguration
 /// `martlet check`: tries everything that `serve` will need.
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check the configuration and the cluster, and say how to mend what is wrong.",
+        abstract: "Check the configuration and the cluster, and say how to fix what is wrong.",
         discussion: """
             It reads the configuration as `martlet serve` would, asks every Patroni address and every \
             member by REST and by SQL as the service account, and prints one line a check. \
@@ -20,7 +20,7 @@ struct Check: AsyncParsableCommand {
 
     @OptionGroup var options: ConfigurationOptions
 
-    @Flag(help: "Only check the configuration and its certificates; ask nobody.")
+    @Flag(help: "Only check the configuration and its certificates; connect to nothing.")
     var offline = false
 
     @Flag(help: "Also print every setting with its value; secrets are masked.")

@@ -2,20 +2,20 @@
 
 /// One line of `martlet check`.
 struct CheckFinding: Equatable, Sendable {
-    /// How it stands with one thing.
+    /// The result of one check.
     enum Verdict: Equatable, Sendable {
         case ok
-        /// It works, but is worth a look.
+        /// It works, but needs attention.
         case warning
         case failure
     }
 
     let verdict: Verdict
-    /// What was looked at, such as `pg-1: SQL`.
+    /// The subject, such as `pg-1: SQL`.
     let subject: String
-    /// What was found there.
+    /// The finding.
     let detail: String
-    /// How to mend it.
+    /// How to fix it.
     let remedy: String?
 
     /// All is well.
@@ -23,7 +23,7 @@ struct CheckFinding: Equatable, Sendable {
         CheckFinding(verdict: .ok, subject: subject, detail: detail, remedy: nil)
     }
 
-    /// It works, but.
+    /// A finding that needs attention.
     static func warning(
         _ subject: String, _ detail: String, _ remedy: String? = nil
     ) -> CheckFinding {
@@ -35,7 +35,7 @@ struct CheckFinding: Equatable, Sendable {
         CheckFinding(verdict: .failure, subject: subject, detail: detail, remedy: remedy)
     }
 
-    /// `ok    subject: detail`, and how to mend it on a line of its own.
+    /// `ok    subject: detail`, and how to fix it on a line of its own.
     var text: String {
         let word =
             switch verdict {

@@ -2,7 +2,7 @@
 
 internal import ProxyConfiguration
 
-/// What `martlet check` asks a server, and how the answer is read.
+/// The query of `martlet check`, and how its result is read.
 enum CheckQuery {
     /// One row about the server and the rights of the service account; $1 and $2 are schema and
     /// name of the look-up function. Works on primaries and standbys from version 13.

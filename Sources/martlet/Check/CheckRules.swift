@@ -3,7 +3,7 @@
 internal import ProxyConfiguration
 internal import ProxyCore
 
-/// Judges what was found out about a cluster: one finding a check, each with a way to mend it.
+/// Judges what was found out about a cluster: one finding for each check, with a way to fix it.
 struct CheckRules {
     let configuration: Configuration
     let facts: ClusterFacts
@@ -15,7 +15,7 @@ struct CheckRules {
     /// Connections that martlet opens to a node besides the pools': lag, secrets, catalogues.
     private static let controlConnections = 3
 
-    /// In the order of the way from martlet to the data.
+    /// All findings, in the order of the path from martlet to the data.
     var findings: [CheckFinding] {
         var findings = facts.seeds.map(seed)
         if facts.members.isEmpty {
@@ -114,7 +114,7 @@ struct CheckRules {
             return "allow user \(user) from this machine in postgresql.pg_hba of Patroni"
         }
         if text.contains("password authentication failed") || text.contains("no password") {
-            // PostgreSQL gives the same message where there is no such role.
+            // PostgreSQL gives the same message for a role that does not exist.
             return "is there a role \(user) (`martlet setup` makes it), and is service.password "
                 + "its password (in psql: \\password \(user))?"
         }
@@ -248,7 +248,7 @@ struct CheckRules {
         }
         guard let identifier = owners.keys.first else {
             return .warning(
-                "system identifier", "could not be read", "mend what is above, and check again")
+                "system identifier", "could not be read", "fix what is above, and check again")
         }
         return .ok("system identifier", identifier)
     }
@@ -259,7 +259,7 @@ struct CheckRules {
         switch majors.count {
         case 0:
             return .warning(
-                "versions", "could not be read", "mend what is above, and check again")
+                "versions", "could not be read", "fix what is above, and check again")
         case 1:
             return .ok("versions", "PostgreSQL \(words) everywhere")
         default:

@@ -2,9 +2,9 @@
 
 internal import ProxyConfiguration
 
-/// What `martlet check` found out about a cluster, before it is judged.
+/// The facts that `martlet check` has collected about a cluster.
 struct ClusterFacts: Sendable {
-    /// A configured Patroni address, and the names of the members that it told of.
+    /// A configured Patroni address, and the names of the members that it listed.
     struct Seed: Sendable {
         let address: String
         let answer: Outcome<[String]>
@@ -21,19 +21,19 @@ struct ClusterFacts: Sendable {
         }
     }
 
-    /// One member, asked over both of its interfaces.
+    /// One member, queried by Patroni's REST API and by SQL.
     struct Member: Sendable {
         let name: String
-        /// Where PostgreSQL listens.
+        /// The address of PostgreSQL.
         let address: HostAndPort
         let restURL: String
         var patroni: Outcome<PatroniFacts>
         var server: Outcome<ServerFacts>
     }
 
-    /// What a member's Patroni says of it.
+    /// Facts from a member's Patroni.
     struct PatroniFacts: Sendable {
-        /// It holds the lock and says that it is the primary.
+        /// Whether it holds the lock and reports itself as the primary.
         var isPrimary = false
         var isReplica = false
         var isStandbyLeader = false
@@ -44,11 +44,11 @@ struct ClusterFacts: Sendable {
         var scope: String?
     }
 
-    /// What a member's server says to the service account.
+    /// Facts from a member's server, as the service account sees them.
     struct ServerFacts: Sendable {
-        /// As people write it, such as `15.14`.
+        /// The version in text, such as `15.14`.
         var version = ""
-        /// As in `server_version_num`.
+        /// The version as in `server_version_num`.
         var versionNumber = 0
         var isInRecovery = false
         var systemIdentifier: String?
@@ -57,7 +57,7 @@ struct ClusterFacts: Sendable {
         /// `pg_authid` may be read.
         var mayReadSecrets = false
         var lookup = Lookup.missing
-        /// For ordinary users: without what is reserved for superusers.
+        /// Connections for ordinary users, without those reserved for superusers.
         var connectionLimit = 0
         /// The server's clock less ours, in seconds, and how exactly that is known.
         var clockOffset = 0.0
@@ -67,9 +67,9 @@ struct ClusterFacts: Sendable {
     /// The look-up function in the service account's database.
     enum Lookup: Sendable {
         case missing
-        /// It is there, and the account may not call it.
+        /// The function exists, and the account may not call it.
         case forbidden
-        /// It may be called, and does not give what it should.
+        /// The function can be called, and returns something unexpected.
         case broken(String)
         case callable
     }

@@ -17,7 +17,7 @@ struct CatalogueProbe: Sendable {
         let description: String
     }
 
-    /// From the primary, or from a replica while there is none.
+    /// Reads the catalogue from the primary, or from a replica while there is no primary.
     func catalogue() async throws(Failure) -> Catalogue {
         let members = await ClusterProbe(configuration).facts().members
         let primary = members.first { $0.patroni.value?.isPrimary ?? false }

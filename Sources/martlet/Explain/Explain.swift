@@ -50,7 +50,7 @@ struct Explain: AsyncParsableCommand {
         print(String(decoding: try encoder.encode(report.fields), as: UTF8.self))
     }
 
-    /// What the cluster says about functions and relations, or the configuration alone.
+    /// The catalogue of the cluster, or only the configuration's overrides.
     private func catalogue() async throws -> Catalogue? {
         guard config != nil || database != nil else { return nil }
         let loaded = try Configuration.Loaded.orExit(file: config, flags: [])

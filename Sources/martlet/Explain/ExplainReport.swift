@@ -3,7 +3,7 @@
 internal import ProxyCore
 internal import StatementClassifier
 
-/// What `martlet explain` says of one text.
+/// The output of `martlet explain` for one text.
 struct ExplainReport: Equatable, Sendable {
     let classification: Classification
     /// Whether functions, views and relations of the database were known.
@@ -23,10 +23,10 @@ struct ExplainReport: Equatable, Sendable {
             && classification.effects.isDisjoint(with: Self.pinning)
     }
 
-    /// One fact a line, the name of the fact in front.
+    /// One fact per line, after its name.
     var text: String { facts.map { "\($0.name): \($0.value)" }.joined(separator: "\n") }
 
-    /// The same for programs.
+    /// The same facts, for programs.
     var fields: Fields {
         Fields(
             class: isForReplicas ? "read" : "write",

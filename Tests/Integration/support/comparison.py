@@ -29,7 +29,7 @@ class Answer:
     def is_like(self, other):
         """Whether it is the same; of two errors in a failed transaction either may come.
 
-        A server that has failed cannot be given a statement to describe it (README).
+        A server that has failed cannot be given a statement to describe it (Differences.md).
         """
         return self == other or (self.parameters == other.parameters
                                  and (self._is_refusal() or self._describes_in_failed())
@@ -123,7 +123,7 @@ class Difference:
     found: Answer
 
     def is_documented(self):
-        """Whether README says so (What differs from one server); what comes after it cannot be
+        """Whether Differences.md says so; what comes after it cannot be
         compared. A Parse is no first query of a transaction."""
         late = ("E", "25001", "SET TRANSACTION ISOLATION LEVEL must be called before any query")
         return late in self.expected.messages and late not in self.found.messages

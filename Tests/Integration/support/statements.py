@@ -267,7 +267,7 @@ class Generator:
         ])
 
     def setting_read(self):
-        """A question for settings. One with a dot may be empty that was never set (README)."""
+        """A question for settings. One with a dot may be empty that was never set (Differences.md)."""
         name = self.random.choice(list(SETTINGS))
         if "." not in name and self.random.random() < 0.3:
             return f"SHOW {name}"

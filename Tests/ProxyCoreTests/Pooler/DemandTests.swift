@@ -3,7 +3,7 @@
 import ProxyCore
 import Testing
 
-/// What counts as demand of reads, and which part of it executes (DESIGN 8).
+/// What counts as demand of reads, and which part of it executes.
 struct DemandTests {
     private func counts(_ world: World) -> [Int] {
         [world.pooler.demand.current, world.pooler.executingReads.current]

@@ -3,7 +3,7 @@
 import ProxyCore
 import Testing
 
-/// A member is told to leave: what has begun there ends there, and nothing new begins (DESIGN 6).
+/// A member is told to leave: what has begun there ends there, and nothing new begins.
 struct DrainingTests {
     private func draining(_ names: [String], version: UInt64 = 2) -> Topology {
         var topology = Topology.test

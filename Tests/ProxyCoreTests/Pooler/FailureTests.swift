@@ -3,7 +3,7 @@
 import ProxyCore
 import Testing
 
-/// The table of DESIGN 7, row by row.
+/// The table of the manual's page Failures, row by row.
 struct FailureTests {
     private let world = World(.test(poolSize: 1))
 

@@ -3,7 +3,7 @@
 import ProxyCore
 import Testing
 
-/// Servers are lent and given back (DESIGN 5).
+/// Servers are lent and given back.
 struct PoolTests {
     private func busy(_ count: Int, in world: World) -> [PlayedClient] {
         (0..<count).map { index in

@@ -11,7 +11,7 @@ set -euo pipefail
 
 say() { printf 'entrypoint: %s\n' "$*" >&2; }
 
-# fail reason, with how to mend it on standard input.
+# fail reason, with how to fix it on standard input.
 fail() {
     {
         printf 'entrypoint: ERROR: %s\n' "$1"
