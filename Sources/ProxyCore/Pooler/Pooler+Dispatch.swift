@@ -98,7 +98,7 @@ extension Pooler {
             return transactionDestination(begin, of: client, asked: route)
         }
         if client.unit.destination == .primary { return route == .replica ? .replica : .primary }
-        if refusedShapes.contains(client.unit.shape, now: now) { return .primary }
+        if client.database.isRefused(client.unit.shape, now: now) { return .primary }
         return .replica
     }
 

@@ -41,7 +41,7 @@ extension Pooler {
         case .none: break
         case .cannotOnStandby:
             counters.retries.count(.refusedByReplica)
-            refusedShapes.insert(client.unit.shape, now: now)
+            client.database.replicaRefused(client.unit.shape, now: now)
             effects.append(.catalogueStale(database: client.database.name))
             client.unit.attempts = max(client.unit.attempts, 2)
         case .stalePlan:

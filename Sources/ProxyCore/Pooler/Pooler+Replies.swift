@@ -318,7 +318,7 @@ extension Pooler {
         guard let client = server.client else {
             return server.replies.failed { server.forget($0) }
         }
-        if Refusal(error, of: client.unit) == .stalePlan { client.database.schemaVersion += 1 }
+        if Refusal(error, of: client.unit) == .stalePlan { client.database.schemaChanged() }
         // A Parse of martlet's own says what the client's would have said.
         let isClients = first.audience == .client || first.kind == .parse
         if isClients && mayRetry(client, after: error, on: server) {

@@ -28,7 +28,7 @@ extension Pooler {
             if client.hasTouchedData { markPosition(client, server, now: now) }
             client.hasTouchedData = false
             if client.pendingSchemaChange {
-                client.database.schemaVersion += 1
+                client.database.schemaChanged()
                 effects.append(.catalogueStale(database: client.database.name))
             }
             client.pendingEffects = SessionEffects()

@@ -452,7 +452,7 @@ extension Pooler {
         client.pendingResets.widen(to: client.unit.resets)
         client.pendingSchemaChange = client.pendingSchemaChange || client.unit.changesSchema
         // Once more when the transaction is over: until then other sessions see what was.
-        if client.unit.changesSchema { client.database.schemaVersion += 1 }
+        if client.unit.changesSchema { client.database.schemaChangeBegan() }
         if !client.unit.effects.isDisjoint(with: .mayChangeTemporary) {
             temporaryVersion += 1
             client.temporaryVersion = temporaryVersion

@@ -97,14 +97,9 @@ package final class CatalogueStore: @unchecked Sendable {
         }
     }
 
-    /// Other overrides make other snapshots.
+    /// Another interval, from the next reading on.
     package func reconfigure(_ routing: RoutingPolicy) {
-        queue.async {
-            guard routing != self.routing else { return }
-            self.routing = routing
-            for database in Array(self.entries.keys) { self.hurry(database) }
-            self.run()
-        }
+        queue.async { self.routing = routing }
     }
 
     package func stop() {
@@ -171,7 +166,7 @@ package final class CatalogueStore: @unchecked Sendable {
             entries[database]?.failures = 0
             entries[database]?.dueAt =
                 entry.isStale ? now + Self.spacing : now + routing.catalogueInterval
-            onChange(database, catalogue(answer))
+            onChange(database, Catalogue(answer: answer.rows))
         case .failure(let fault):
             entries[database]?.failures += 1
             let doubled = Instant.Span.milliseconds(500 << UInt64(min(entry.failures, 8)))
@@ -184,16 +179,6 @@ package final class CatalogueStore: @unchecked Sendable {
         }
         // Not from within the call-back of a connection.
         queue.async { [weak self] in self?.run() }
-    }
-
-    private func catalogue(_ answer: ControlAnswer) -> Catalogue {
-        let rows = answer.rows.compactMap { row -> (kind: String, name: String)? in
-            guard row.count == 2, let kind = row[0], let name = row[1] else { return nil }
-            return (kind, name)
-        }
-        return Catalogue(
-            rows: rows, readFunctions: routing.readFunctions,
-            writeFunctions: routing.writeFunctions, primaryRelations: routing.primaryRelations)
     }
 
     private func makeRoom() {
