@@ -35,7 +35,7 @@ let package = Package(
         .target(name: "PostgresWire", swiftSettings: settings),
         .target(name: "StatementClassifier", swiftSettings: settings),
         .executableTarget(
-            name: "classify", dependencies: ["StatementClassifier"], swiftSettings: settings),
+            name: "classify", dependencies: ["ProxyCore", "StatementClassifier"], swiftSettings: settings),
         .target(
             name: "ProxyCore",
             dependencies: [
@@ -71,7 +71,8 @@ let package = Package(
             name: "StatementClassifierTests", dependencies: ["StatementClassifier"],
             swiftSettings: settings),
         .testTarget(
-            name: "ProxyCoreTests", dependencies: ["ProxyCore", "PostgresWire"],
+            name: "ProxyCoreTests",
+            dependencies: ["ProxyCore", "PostgresWire", "StatementClassifier"],
             swiftSettings: settings),
         .testTarget(
             name: "ProxyConfigurationTests", dependencies: ["ProxyConfiguration", "ProxyCore"],
