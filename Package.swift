@@ -35,7 +35,7 @@ let package = Package(
         .target(name: "PostgresWire", swiftSettings: settings),
         .target(name: "StatementClassifier", swiftSettings: settings),
         .executableTarget(
-            name: "classify", dependencies: ["StatementClassifier"], swiftSettings: settings),
+            name: "classify", dependencies: ["ProxyCore", "StatementClassifier"], swiftSettings: settings),
         .executableTarget(
             name: "hotpath", dependencies: ["ProxyCore", "PostgresWire"], swiftSettings: settings),
         .target(
@@ -73,7 +73,8 @@ let package = Package(
             name: "StatementClassifierTests", dependencies: ["StatementClassifier"],
             swiftSettings: settings),
         .testTarget(
-            name: "ProxyCoreTests", dependencies: ["ProxyCore", "PostgresWire"],
+            name: "ProxyCoreTests",
+            dependencies: ["ProxyCore", "PostgresWire", "StatementClassifier"],
             swiftSettings: settings),
         .testTarget(
             name: "ProxyConfigurationTests", dependencies: ["ProxyConfiguration", "ProxyCore"],

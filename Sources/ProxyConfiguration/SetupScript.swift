@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ProxyCore
+
 /// The SQL that prepares a cluster for martlet: its role, and a function that looks up secrets.
 ///
 /// It may be run again; it changes nothing that is as it should be.
@@ -30,7 +32,7 @@ package struct SetupScript: Sendable {
     /// In double quotes, schema and name.
     package var quotedFunction: String {
         let name = function.split(separator: ".").last.map(String.init) ?? function
-        return "\(Self.identifier(schema)).\(Self.identifier(name))"
+        return "\(SQLText.identifier(schema)).\(SQLText.identifier(name))"
     }
 
     private var header: String {
@@ -50,9 +52,9 @@ package struct SetupScript: Sendable {
     }
 
     private var role: String {
-        let name = Self.identifier(user)
+        let name = SQLText.identifier(user)
         let secret =
-            password.map { "ALTER ROLE \(name) PASSWORD \(Self.literal($0));" }
+            password.map { "ALTER ROLE \(name) PASSWORD \(SQLText.literal($0));" }
             ?? "-- Its password is still to be set; in psql: \\password \(Self.comment(user))"
         return """
             -- The service account. It reads positions of the log, the catalogue of functions and
@@ -60,7 +62,7 @@ package struct SetupScript: Sendable {
             DO $do$
             BEGIN
                 IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = \
-            \(Self.literal(user))) THEN
+            \(SQLText.literal(user))) THEN
                     CREATE ROLE \(name) LOGIN;
                 END IF;
             END
@@ -74,17 +76,17 @@ package struct SetupScript: Sendable {
     }
 
     private var lookup: String {
-        let name = Self.identifier(user)
+        let name = SQLText.identifier(user)
         let superusers =
             includesSuperusers ? "" : "\n          AND NOT rolsuper"
         var lines: [String] = []
         if schema != "public" {
             lines.append(
                 """
-                CREATE SCHEMA IF NOT EXISTS \(Self.identifier(schema));
-                ALTER SCHEMA \(Self.identifier(schema)) OWNER TO CURRENT_USER;
-                REVOKE ALL ON SCHEMA \(Self.identifier(schema)) FROM PUBLIC;
-                GRANT USAGE ON SCHEMA \(Self.identifier(schema)) TO \(name);
+                CREATE SCHEMA IF NOT EXISTS \(SQLText.identifier(schema));
+                ALTER SCHEMA \(SQLText.identifier(schema)) OWNER TO CURRENT_USER;
+                REVOKE ALL ON SCHEMA \(SQLText.identifier(schema)) FROM PUBLIC;
+                GRANT USAGE ON SCHEMA \(SQLText.identifier(schema)) TO \(name);
                 """)
         }
         lines.append(
@@ -121,23 +123,6 @@ package struct SetupScript: Sendable {
         --
         -- Then `martlet check` says whether all is well.
         """
-    }
-
-    // MARK: Quoting
-
-    /// In double quotes, whatever is in it.
-    package static func identifier(_ name: String) -> String {
-        let parts = name.split(separator: "\"", omittingEmptySubsequences: false)
-        return "\"\(parts.joined(separator: "\"\""))\""
-    }
-
-    /// Correct with and without standard_conforming_strings.
-    static func literal(_ text: String) -> String {
-        let parts = text.split(separator: "'", omittingEmptySubsequences: false)
-        let doubled = parts.joined(separator: "''")
-        guard doubled.contains("\\") else { return "'\(doubled)'" }
-        let escaped = doubled.split(separator: "\\", omittingEmptySubsequences: false)
-        return "E'\(escaped.joined(separator: "\\\\"))'"
     }
 
     /// On one line, so that it cannot end the comment that it stands in.

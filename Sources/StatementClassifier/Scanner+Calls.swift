@@ -9,7 +9,7 @@ extension Scanner {
         if second.kind == .dot, third.isName { return qualifiedCall() }
         let meaning = previous.meaning
         if previous.kind == .word, meaning.category == .reserved { return }
-        let facts = names.find(previous.key)
+        let facts = facts(of: previous.key)
         if decides(facts) { return }
         if meaning.function != .unknown, previous.kind != .quotedCased {
             return builtin(meaning.function)
@@ -47,8 +47,8 @@ extension Scanner {
         }
         // Its functions are stable helpers of its views.
         if schema == .informationSchema { return }
-        var facts = names.find(WordKey(qualifier: third.key, name: previous.key))
-        let bare = names.find(previous.key)
+        var facts = facts(of: WordKey(qualifier: third.key, name: previous.key))
+        let bare = overrides.find(previous.key)
         facts.formUnion(bare.intersection([.readFunction, .writeFunction]))
         if decides(facts) || facts.contains(.safeFunction) { return }
         result.refuse(.unknownFunction)

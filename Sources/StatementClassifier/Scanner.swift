@@ -20,7 +20,9 @@ struct Scanner: ~Escapable {
 
     var lexer: Lexer
     /// The catalogue's facts about functions, relations and types.
-    let names: WordView<NameFacts>
+    private let names: WordView<NameFacts>
+    /// The operator's facts about them.
+    let overrides: WordView<NameFacts>
     let operators: WordView<Bool>
     var result = Classification()
     var mode = Mode.query
@@ -44,11 +46,22 @@ struct Scanner: ~Escapable {
     /// `CREATE RULE … DO (a; b)`.
     var semicolonsInParentheses = false
 
-    @_lifetime(copy lexer, copy names, copy operators)
-    init(_ lexer: consuming Lexer, names: WordView<NameFacts>, operators: WordView<Bool>) {
+    @_lifetime(copy lexer, copy names, copy overrides, copy operators)
+    init(
+        _ lexer: consuming Lexer, names: WordView<NameFacts>, overrides: WordView<NameFacts>,
+        operators: WordView<Bool>
+    ) {
         self.lexer = lexer
         self.names = names
+        self.overrides = overrides
         self.operators = operators
+    }
+
+    /// What is known of a name, by the catalogue and by the operator.
+    @inline(__always)
+    func facts(of key: WordKey) -> NameFacts {
+        let known = names.find(key)
+        return overrides.isEmpty ? known : known.union(overrides.find(key))
     }
 
     mutating func run() {
@@ -300,11 +313,11 @@ extension Scanner {
         if previous.kind == .dot, isVolatileAttribute() { result.refuse(.volatileFunction) }
         let isQualified = previous.kind == .dot && second.isName
         let key = isQualified ? WordKey(qualifier: second.key, name: token.key) : token.key
-        let facts = names.find(key)
+        let facts = facts(of: key)
         if facts.isDisjoint(with: .anyRelation) { return }
         if facts.contains(.primaryRelation) {
             result.refuse(.configured)
-        } else if !facts.contains(.readRelation) {
+        } else {
             result.refuse(facts.contains(.unloggedRelation) ? .unloggedRelation : .unsafeRelation)
         }
     }
@@ -321,7 +334,7 @@ extension Scanner {
     /// `row.f` calls `f(row)` when the row has no such column (manual 8.16.5).
     private func isVolatileAttribute() -> Bool {
         guard mode == .query else { return false }
-        let facts = names.find(token.key)
+        let facts = facts(of: token.key)
         return facts.contains(.volatileFunction) && !facts.contains(.readFunction)
             && !lexer.parenthesisFollows()
     }

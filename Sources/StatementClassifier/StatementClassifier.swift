@@ -30,13 +30,14 @@ package struct StatementClassifier: Sendable {
     /// - Parameters:
     ///   - catalogue: the snapshot of the session's database; without one, every function that is
     ///     not PostgreSQL's own counts as a write.
+    ///   - overrides: what the operator says about names; it wins over the catalogue.
     ///   - standardConformingStrings: the session's setting; off makes `\'` part of a string.
     ///   - encodingIsSafe: false for client encodings in which a later byte of a character may be
     ///     an ASCII one (SJIS, BIG5, GBK, UHC, GB18030, JOHAB, SHIFT_JIS_2004); then everything
     ///     beyond ASCII goes to the primary.
     package func classify(
-        _ text: Span<UInt8>, catalogue: Catalogue?, standardConformingStrings: Bool = true,
-        encodingIsSafe: Bool = true
+        _ text: Span<UInt8>, catalogue: Catalogue?, overrides: RoutingOverrides = .none,
+        standardConformingStrings: Bool = true, encodingIsSafe: Bool = true
     ) -> Classification {
         if text.count > maximumLength { return .opaque(.tooLong) }
         if !encodingIsSafe, !Self.isASCII(text) { return .opaque(.unsafeEncoding) }
@@ -45,24 +46,26 @@ package struct StatementClassifier: Sendable {
         // Held here, because a span may not outlive the access to a property of a class.
         let names = catalogue?.names ?? Self.noNames
         let operators = catalogue?.operators ?? Self.noOperators
-        var scanner = Scanner(lexer, names: names.view, operators: operators.view)
+        let overriding = overrides.names
+        var scanner = Scanner(
+            lexer, names: names.view, overrides: overriding.view, operators: operators.view)
         scanner.run()
         return scanner.result
     }
 
     package func classify(
-        _ text: RawSpan, catalogue: Catalogue?, standardConformingStrings: Bool = true,
-        encodingIsSafe: Bool = true
+        _ text: RawSpan, catalogue: Catalogue?, overrides: RoutingOverrides = .none,
+        standardConformingStrings: Bool = true, encodingIsSafe: Bool = true
     ) -> Classification {
         // A byte is valid at every bit pattern and alignment, so the view is always sound.
         let bytes = unsafe text._unsafeView(as: UInt8.self)
         return classify(
-            bytes, catalogue: catalogue, standardConformingStrings: standardConformingStrings,
-            encodingIsSafe: encodingIsSafe)
+            bytes, catalogue: catalogue, overrides: overrides,
+            standardConformingStrings: standardConformingStrings, encodingIsSafe: encodingIsSafe)
     }
 
-    private static let noNames = WordTable(absent: NameFacts(), capacity: 0)
-    private static let noOperators = WordTable(absent: false, capacity: 0)
+    private static let noNames = WordTable.empty(absent: NameFacts())
+    private static let noOperators = WordTable.empty(absent: false)
 
     private static func isASCII(_ text: Span<UInt8>) -> Bool {
         var all: UInt8 = 0

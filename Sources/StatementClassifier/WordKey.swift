@@ -78,6 +78,13 @@ struct WordTable<Value: Sendable>: Sendable {
         slots = Array(repeating: Slot(value: absent), count: size)
     }
 
+    /// A table without room, in which nothing is looked for.
+    static func empty(absent: Value) -> WordTable {
+        var table = WordTable(absent: absent, capacity: 0)
+        table.slots = []
+        return table
+    }
+
     /// A span of the words for lexer and scanner; using an array could count references.
     var view: WordView<Value> {
         @_lifetime(borrow self)
@@ -111,6 +118,16 @@ struct WordTable<Value: Sendable>: Sendable {
     }
 }
 
+extension WordTable where Value: Equatable {
+    /// Whether both have the same values under the same keys, wherever these lie.
+    func hasSameEntries(as other: WordTable) -> Bool {
+        guard count == other.count else { return false }
+        return slots.allSatisfy { slot in
+            slot.key == WordKey() || other.find(slot.key) == slot.value
+        }
+    }
+}
+
 /// A `WordTable` for as long as one text is read.
 struct WordView<Value: Sendable>: ~Escapable {
     private let slots: Span<WordTable<Value>.Slot>
@@ -121,6 +138,8 @@ struct WordView<Value: Sendable>: ~Escapable {
         self.slots = slots
         self.absent = absent
     }
+
+    var isEmpty: Bool { slots.isEmpty }
 
     @inline(__always)
     func find(_ key: WordKey) -> Value {

@@ -73,14 +73,13 @@ struct WordMeaning: Sendable {
         return table
     }()
 
-    /// PostgreSQL's functions whose use, also inside functions and views, is for the primary.
-    static let primaryFunctions: [String] = sortedFunctions.flatMap { function, words in
+    fileprivate static let primaryFunctions: [String] = sortedFunctions.flatMap { function, words in
         // What these two do depends on arguments; `statefulBody` finds the bad uses.
         let isHarmless = function == .reads || function == .currentSetting
         return isHarmless || function == .setConfig ? [] : names(words)
     }
 
-    static let nodeRelationNames: [String] = names(nodeRelations)
+    fileprivate static let nodeRelationNames: [String] = names(nodeRelations)
 
     private static func names(_ words: String) -> [String] {
         words.split(whereSeparator: \.isWhitespace).map(String.init)
@@ -185,4 +184,11 @@ struct WordMeaning: Sendable {
             """),
         (.asksForPrimary, "pg_is_in_recovery"),
     ]
+}
+
+/// PostgreSQL's own names whose use, also inside functions and views, is for the primary.
+package enum PrimaryNames {
+    package static let functions = WordMeaning.primaryFunctions
+    /// They say what one server does at the moment.
+    package static let relations = WordMeaning.nodeRelationNames
 }

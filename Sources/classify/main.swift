@@ -8,6 +8,7 @@
 // rows the file holds.
 
 internal import Foundation
+internal import ProxyCore
 internal import StatementClassifier
 
 func readCatalogue(_ path: String) throws -> Catalogue {

@@ -10,22 +10,22 @@ let catalogue = Catalogue(
     unsafeViews: ["numbered", "public.odd.name", "watched", "ticket"], unsafeOperators: ["~~!"])
 
 func classify(
-    _ sql: String, catalogue: Catalogue? = catalogue, conforming: Bool = true,
-    encodingIsSafe: Bool = true
+    _ sql: String, catalogue: Catalogue? = catalogue, overrides: RoutingOverrides = .none,
+    conforming: Bool = true, encodingIsSafe: Bool = true
 ) -> Classification {
     let bytes = Array(sql.utf8)
     return StatementClassifier().classify(
-        bytes.span, catalogue: catalogue, standardConformingStrings: conforming,
-        encodingIsSafe: encodingIsSafe)
+        bytes.span, catalogue: catalogue, overrides: overrides,
+        standardConformingStrings: conforming, encodingIsSafe: encodingIsSafe)
 }
 
 /// Compares the summary of a text.
 func check(
     _ sql: String, _ expected: String, catalogue: Catalogue? = catalogue,
-    at location: SourceLocation = #_sourceLocation
+    overrides: RoutingOverrides = .none, at location: SourceLocation = #_sourceLocation
 ) {
     #expect(
-        classify(sql, catalogue: catalogue).summary == expected, "\(sql)",
+        classify(sql, catalogue: catalogue, overrides: overrides).summary == expected, "\(sql)",
         sourceLocation: location)
 }
 

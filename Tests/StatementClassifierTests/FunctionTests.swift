@@ -152,18 +152,48 @@ struct FunctionTests {
     @Test func `the configuration overrides the catalogue`() {
         let own = Catalogue(
             volatileFunctions: ["audit.log", "touch"], safeFunctions: ["app.price"],
-            unloggedRelations: ["cache"], unsafeViews: ["numbered"],
-            readFunctions: ["audit.log", "touch"], writeFunctions: ["app.price", "lower"],
-            primaryRelations: ["ledger"], readRelations: ["numbered"])
-        check("SELECT audit.log('x')", "replica", catalogue: own)
-        check("SELECT log('x')", "volatile-function", catalogue: own)
-        check("SELECT touch(t), t.touch FROM t", "replica", catalogue: own)
-        check("SELECT app.price(1)", "configured", catalogue: own)
-        check("SELECT price(1)", "configured", catalogue: own)
-        check("SELECT lower('x')", "configured", catalogue: own)
-        check("SELECT * FROM ledger", "configured", catalogue: own)
-        check("SELECT * FROM numbered", "replica", catalogue: own)
-        check("SELECT * FROM cache", "unlogged-relation", catalogue: own)
+            unloggedRelations: ["cache", "ledger"])
+        func checkOverridden(_ sql: String, _ expected: String) {
+            check(sql, expected, catalogue: own, overrides: Self.overrides)
+        }
+        checkOverridden("SELECT audit.log('x')", "replica")
+        checkOverridden("SELECT log('x')", "volatile-function")
+        checkOverridden("SELECT touch(t), t.touch FROM t", "replica")
+        checkOverridden("SELECT app.price(1)", "configured")
+        checkOverridden("SELECT price(1)", "configured")
+        checkOverridden("SELECT other.price(1)", "configured")
+        checkOverridden("SELECT lower('x')", "configured")
+        checkOverridden("SELECT * FROM ledger", "configured")
+        checkOverridden("SELECT * FROM cache", "unlogged-relation")
+    }
+
+    @Test func `the configuration holds where there is no catalogue`() {
+        func checkOverridden(_ sql: String, _ expected: String) {
+            check(sql, expected, catalogue: nil, overrides: Self.overrides)
+        }
+        checkOverridden("SELECT * FROM ledger", "configured")
+        checkOverridden("SELECT * FROM public.ledger, t", "replica")
+        checkOverridden("SELECT * FROM app.accounts", "configured")
+        checkOverridden("SELECT * FROM accounts", "configured")
+        checkOverridden("SELECT audit.log('x')", "replica")
+        checkOverridden("SELECT touch(1)", "replica")
+        checkOverridden("SELECT other.touch(1)", "replica")
+        checkOverridden("SELECT lower('x')", "configured")
+        checkOverridden("SELECT app.price(1)", "configured")
+        checkOverridden("SELECT unheard_of(1)", "unknown-function")
+    }
+
+    private static let overrides = RoutingOverrides(
+        readFunctions: ["audit.log", "touch"], writeFunctions: ["app.price", "lower"],
+        primaryRelations: ["ledger", "app.accounts"])
+
+    @Test func `catalogues are equal that say the same, in whatever order`() {
+        let rows: [(kind: String, name: String)] = (0..<100).map { ("safe", "s.f\($0)") }
+        let known = Catalogue(rows: rows + [("operator", "@@")])
+        #expect(known == Catalogue(rows: [("operator", "@@")] + rows.reversed()))
+        #expect(known != Catalogue(rows: rows))
+        #expect(known != Catalogue(rows: rows.dropLast() + [("operator", "@@")]))
+        #expect(known != Catalogue(rows: rows + [("operator", "@@"), ("volatile", "s.f7")]))
     }
 
     @Test func `long names are told apart`() {

@@ -104,7 +104,7 @@ extension Pooler {
             return transactionDestination(begin, of: client, asked: route)
         }
         if client.unit.needs.destination == .primary { return route == .replica ? .replica : .primary }
-        if refusedShapes.contains(client.unit.needs.fingerprint, now: now) { return .primary }
+        if client.database.isRefused(client.unit.needs.fingerprint, now: now) { return .primary }
         return .replica
     }
 

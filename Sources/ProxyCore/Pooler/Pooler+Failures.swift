@@ -37,7 +37,7 @@ extension Pooler {
         case .none: break
         case .cannotOnStandby:
             counters.retries.count(.refusedByReplica)
-            refusedShapes.insert(client.unit.needs.fingerprint, now: now)
+            client.database.replicaRefused(client.unit.needs.fingerprint, now: now)
             effects.append(.catalogueStale(database: client.database.name))
             client.unit.replay.failedOnReplica()
         case .stalePlan:

@@ -278,7 +278,7 @@ extension Pooler {
         _ text: RawSpan, for client: ClientSession
     ) -> (Classification, shape: UInt64) {
         var statement = classifier.classify(
-            text, catalogue: client.database.catalogue,
+            text, catalogue: client.database.catalogue, overrides: overrides,
             standardConformingStrings: client.reported.hasStandardStrings,
             encodingIsSafe: client.reported.encodingIsSafe)
         if !statement.effects.isDisjoint(with: .mayChangeSettings) {

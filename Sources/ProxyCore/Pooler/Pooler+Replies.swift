@@ -276,7 +276,7 @@ extension Pooler {
         guard let client = server.client else {
             return failed(server)
         }
-        if Refusal(error, of: client.unit) == .stalePlan { client.database.schemaVersion += 1 }
+        if Refusal(error, of: client.unit) == .stalePlan { client.database.schemaChanged() }
         // A Parse of martlet's own says what the client's would have said.
         let isClients = first.disposition == .forward || first.kind == .parse
         if isClients && mayRetry(client, after: error, on: server) {

@@ -36,7 +36,7 @@ extension Pooler {
             let deeds = client.transaction.cameToRest()
             if deeds.touchesData { markPosition(client, server, now: now) }
             if deeds.changesSchema {
-                client.database.schemaVersion += 1
+                client.database.schemaChanged()
                 effects.append(.catalogueStale(database: client.database.name))
             }
         }

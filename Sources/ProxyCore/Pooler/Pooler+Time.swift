@@ -226,10 +226,10 @@ extension Pooler {
         }
     }
 
-    /// A new catalogue snapshot: statements classified by the old one are classified again.
+    /// A catalogue snapshot that differs from the one before, or none any more.
     package func catalogueChanged(_ catalogue: Catalogue?, database name: String) {
         catalogueVersion += 1
-        database(name).update(catalogue, version: catalogueVersion)
+        database(name).catalogueChanged(catalogue, version: catalogueVersion)
     }
 }
 

@@ -367,7 +367,7 @@ extension Pooler {
         deeds.controlsTransaction = client.unit.needs.containsTransactionControl
         client.transaction.sent(deeds)
         // Once more when the transaction is over: until then other sessions see what was.
-        if client.unit.needs.changesSchema { client.database.schemaVersion += 1 }
+        if client.unit.needs.changesSchema { client.database.schemaChangeBegan() }
         if !client.unit.needs.effects.isDisjoint(with: .mayChangeTemporary) {
             temporaryVersion += 1
             client.temporaryVersion = temporaryVersion

@@ -29,10 +29,19 @@ package final class Pooler {
     let units = UnitPool()
     let registry: StatementRegistry
     var policy: ProxyPolicy {
-        didSet { timesWork = policy.timesWork }
+        didSet {
+            timesWork = policy.timesWork
+            if !policy.routing.hasSameOverrides(as: oldValue.routing) {
+                overrides = RoutingOverrides(policy.routing)
+                catalogueVersion += 1
+                databases.values.forEach { $0.overridesChanged(version: catalogueVersion) }
+            }
+        }
     }
     /// Of `policy`, at hand.
     private(set) var timesWork: Bool
+    /// What the operator says about names, in all databases.
+    private(set) var overrides: RoutingOverrides
     var rules: LoginRules
     var topology: Topology
     /// The other martlets, which a cancel key may mean.
@@ -53,7 +62,6 @@ package final class Pooler {
     var parameterSets = ParameterSets()
     var sharedPolicies = SharedPolicies()
     var loads = NodeLoads()
-    var refusedShapes = RefusedShapes()
     /// Clients whose unit has no node to go to.
     var held: [ClientSession] = []
     var clientCount = 0
@@ -83,6 +91,7 @@ package final class Pooler {
         self.shardCount = shardCount
         self.policy = policy
         timesWork = policy.timesWork
+        overrides = RoutingOverrides(policy.routing)
         self.rules = rules
         self.topology = topology
         self.ledger = ledger

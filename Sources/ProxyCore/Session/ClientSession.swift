@@ -200,10 +200,11 @@ package enum Pin: String, Hashable, Sendable, CaseIterable {
 package final class DatabaseState {
     package let name: String
     package private(set) var catalogue: Catalogue?
-    /// Counts the catalogues of all databases, so that it names one of them.
+    /// Names a catalogue and the overrides beside it; it is counted over all databases.
     package private(set) var catalogueVersion = 0
+    private var refusedShapes = RefusedShapes()
     /// Counts the changes of the schema that passed through, and those that a server told of.
-    package var schemaVersion = 0
+    package private(set) var schemaVersion = 0
 
     private var saidNeededAt: Instant?
     private static let needInterval = Instant.Span.seconds(5)
@@ -217,8 +218,30 @@ package final class DatabaseState {
         return true
     }
 
-    package func update(_ catalogue: Catalogue?, version: Int) {
+    /// Another catalogue, or none any more: what a replica refused may be a read now.
+    func catalogueChanged(_ catalogue: Catalogue?, version: Int) {
         self.catalogue = catalogue
         catalogueVersion = version
+        refusedShapes.removeAll()
+    }
+
+    /// The overrides beside the catalogue changed.
+    func overridesChanged(version: Int) { catalogueVersion = version }
+
+    /// Notes that a replica refused a statement of this shape.
+    func replicaRefused(_ shape: UInt64, now: Instant) { refusedShapes.insert(shape, now: now) }
+
+    /// Whether a replica refused a statement of this shape, under the schema of today.
+    func isRefused(_ shape: UInt64, now: Instant) -> Bool {
+        refusedShapes.contains(shape, now: now)
+    }
+
+    /// A transaction changes the schema: what is parsed from now on may mean something else.
+    func schemaChangeBegan() { schemaVersion += 1 }
+
+    /// The schema changed for all sessions: what a replica refused may be a read now.
+    func schemaChanged() {
+        schemaVersion += 1
+        refusedShapes.removeAll()
     }
 }

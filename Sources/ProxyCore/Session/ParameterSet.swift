@@ -121,7 +121,7 @@ package enum SettingsReplay {
         SELECT pg_catalog.string_agg(pg_catalog.lower(name) || '=' || setting, E'\\n' \
         ORDER BY pg_catalog.lower(name)) FROM pg_catalog.pg_settings \
         WHERE source = 'session' AND pg_catalog.lower(name) = ANY (ARRAY[\
-        \(constants.map(literal).joined(separator: ","))])
+        \(constants.map(SQLText.escapeLiteral).joined(separator: ","))])
         """
 
     /// What `constantsQuery` was answered with.
@@ -142,18 +142,18 @@ package enum SettingsReplay {
         _ names: [String], to wanted: [ParameterSet.Entry]
     ) -> (there: String, back: String) {
         let there = names.map { name in
-            let kept = "pg_catalog.current_setting(\(literal(name)))"
+            let kept = "pg_catalog.current_setting(\(SQLText.escapeLiteral(name)))"
             let value = wanted.first { $0.name == name }.map { anyEncoding($0.value) } ?? "NULL"
             return local(keptPrefix + name, kept) + "," + local(name, value)
         }
         let back = names.map { name in
-            local(name, "pg_catalog.current_setting(\(literal(keptPrefix + name)))")
+            local(name, "pg_catalog.current_setting(\(SQLText.escapeLiteral(keptPrefix + name)))")
         }
         return ("SELECT " + there.joined(separator: ","), "SELECT " + back.joined(separator: ","))
     }
 
     private static func local(_ name: String, _ value: String) -> String {
-        "pg_catalog.set_config(\(literal(name)),\(value),true) IS NULL"
+        "pg_catalog.set_config(\(SQLText.escapeLiteral(name)),\(value),true) IS NULL"
     }
 
     /// A simple query, or nil when there is nothing to change.
@@ -167,7 +167,7 @@ package enum SettingsReplay {
         var statements: [String] = []
         if have["role"] != nil && have["role"] != want["role"] { statements.append("RESET ROLE") }
         for entry in applied.entries where want[entry.name] == nil && entry.name != "role" {
-            statements.append("RESET \(quoted(name: entry.name))")
+            statements.append("RESET \(SQLText.qualifiedName(entry.name))")
         }
         for entry in wanted.entries where have[entry.name] != entry.value && entry.name != "role" {
             statements.append(assignment(entry.name, entry.value))
@@ -190,22 +190,10 @@ package enum SettingsReplay {
 
     /// An expression for a text that means the same in every client encoding.
     private static func anyEncoding(_ text: String) -> String {
-        if text.utf8.allSatisfy({ $0 < 0x80 }) { return literal(text) }
+        if text.utf8.allSatisfy({ $0 < 0x80 }) { return SQLText.escapeLiteral(text) }
         let digits = Array("0123456789abcdef".utf8)
         let hex = text.utf8.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
         return "pg_catalog.convert_from(pg_catalog.decode("
             + "'\(String(decoding: hex, as: UTF8.self))','hex'),'UTF8')"
-    }
-
-    /// A name of one or two parts (`my.setting`), each quoted.
-    package static func quoted(name: String) -> String {
-        name.split(separator: ".", omittingEmptySubsequences: false)
-            .map { "\"" + $0.replacing("\"", with: "\"\"") + "\"" }
-            .joined(separator: ".")
-    }
-
-    /// A string constant that means the same whatever `standard_conforming_strings` is.
-    package static func literal(_ text: String) -> String {
-        "E'" + text.replacing("\\", with: "\\\\").replacing("'", with: "''") + "'"
     }
 }

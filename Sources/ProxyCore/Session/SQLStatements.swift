@@ -22,7 +22,7 @@ package final class SQLStatement: Sendable {
         self.classification = classification
     }
 
-    package var quotedName: String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }
+    package var quotedName: String { SQLText.identifier(name) }
 
     /// What running it does to the session.
     package var effects: SessionEffects { classification.effects.subtracting(.sqlPrepare) }

@@ -38,13 +38,13 @@ package enum StateInspection {
             """,
         ]
         for name in custom.sorted() {
-            let literal = SettingsReplay.literal(name)
+            let literal = SQLText.escapeLiteral(name)
             parts.append(
                 "SELECT 's',\(literal),\(value("pg_catalog.current_setting(\(literal),true)")) "
                     + "WHERE pg_catalog.current_setting(\(literal),true) IS NOT NULL")
         }
         for (pin, condition) in conditions where concerns(pin, effects, pins) {
-            parts.append("SELECT 'p',\(SettingsReplay.literal(pin.rawValue)),'' WHERE \(condition)")
+            parts.append("SELECT 'p',\(SQLText.escapeLiteral(pin.rawValue)),'' WHERE \(condition)")
         }
         let mayPrepare = !effects.isDisjoint(with: [.sqlPrepare, .discard, .opaque])
         if mayPrepare || pins.contains(.preparedStatement) {

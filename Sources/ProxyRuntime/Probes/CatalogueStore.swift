@@ -5,30 +5,13 @@ package import Logging
 package import ProxyCore
 package import StatementClassifier
 
-/// Keeps a catalogue snapshot of each database that somebody works in.
+/// Performs what `CatalogueSchedule` decides: reads catalogues over libpq, and hands them out.
 ///
-/// Snapshots are read from the primary, on an interval and when one is said to be out of date.
-/// Each reading uses a connection of its own, which is closed at once: a database that can be
-/// dropped must not be held by us. A snapshot stays in use until a newer one is there.
+/// Each reading uses a connection of its own, which is closed at once, so that martlet does not
+/// keep anybody from dropping a database.
 // Confined to `queue`; the entries for other threads go through it.
 package final class CatalogueStore: @unchecked Sendable {
-    /// Databases with a snapshot; beyond that the one that was needed the longest time ago goes.
-    package static let capacity = 64
-    /// Between two readings of one database, however often it is said to be out of date.
-    private static let spacing = Instant.Span.seconds(1)
-    private static let longestPause = Instant.Span.seconds(60)
     private static let timeout = Instant.Span.seconds(20)
-    /// Readings at a time.
-    private static let readingLimit = 2
-
-    private struct Entry {
-        var connection: ControlConnection?
-        var dueAt: Instant
-        var startedAt: Instant?
-        var isStale = false
-        var failures = 0
-        var neededAt: Instant
-    }
 
     private let queue: DispatchQueue
     private let account: ControlAccount
@@ -36,26 +19,25 @@ package final class CatalogueStore: @unchecked Sendable {
     private let logger: Logger
     private let query: String
     private let onChange: @Sendable (String, Catalogue?) -> Void
-    private var routing: RoutingPolicy
-    private var primary: Topology.Node?
-    private var entries: [String: Entry] = [:]
+    private var schedule: CatalogueSchedule
+    private var connections: [CatalogueSchedule.Reading: ControlConnection] = [:]
     private let timer: any DispatchSourceTimer
 
     /// `query` gives rows of (kind, name), as `Catalogue` takes them. `onChange` is called on the
-    /// queue with every new snapshot, and with nil when one is dropped.
+    /// queue with each snapshot that differs from the one before, and with nil when one is dropped.
     package init(
         query: String = CatalogueQueries.snapshot, account: ControlAccount,
-        routing: RoutingPolicy, queue: DispatchQueue, logger: Logger,
+        interval: Instant.Span, queue: DispatchQueue, logger: Logger,
         clock: @escaping @Sendable () -> Instant,
         onChange: @escaping @Sendable (String, Catalogue?) -> Void
     ) {
         self.query = query
         self.account = account
-        self.routing = routing
         self.queue = queue
         self.logger = logger
         self.clock = clock
         self.onChange = onChange
+        schedule = CatalogueSchedule(interval: interval)
         timer = DispatchSource.makeTimerSource(queue: queue)
         timer.schedule(deadline: .distantFuture)
         timer.setEventHandler { [weak self] in self?.run() }
@@ -66,142 +48,61 @@ package final class CatalogueStore: @unchecked Sendable {
 
     // MARK: From any thread
 
-    /// Somebody works in this database.
-    package func need(_ database: String) {
-        queue.async {
-            let now = self.clock()
-            if self.entries[database] == nil {
-                self.makeRoom()
-                self.entries[database] = Entry(dueAt: now, neededAt: now)
-            }
-            self.entries[database]?.neededAt = now
-            self.run()
-        }
-    }
+    /// A client works in this database.
+    package func need(_ database: String) { post(.needed(database: database)) }
 
     /// The schema of this database changed, or a replica refused what its snapshot calls a read.
-    package func stale(_ database: String) {
-        queue.async {
-            guard self.entries[database] != nil else { return }
-            self.hurry(database)
-            self.run()
-        }
-    }
+    package func stale(_ database: String) { post(.outdated(database: database)) }
 
-    package func topologyChanged(_ topology: Topology) {
-        queue.async {
-            let primary = topology.primary.flatMap { topology[$0] }
-            guard primary?.id != self.primary?.id else { return }
-            self.primary = primary
-            self.run()
-        }
-    }
+    package func topologyChanged(_ topology: Topology) { post(.topologyChanged(topology)) }
 
-    /// Other overrides make other snapshots.
-    package func reconfigure(_ routing: RoutingPolicy) {
-        queue.async {
-            guard routing != self.routing else { return }
-            self.routing = routing
-            for database in Array(self.entries.keys) { self.hurry(database) }
-            self.run()
-        }
-    }
+    /// Another interval, from the next reading on.
+    package func reconfigure(interval: Instant.Span) { post(.reconfigured(interval: interval)) }
 
-    package func stop() {
+    package func stop() { post(.stopped) }
+
+    private func post(_ event: CatalogueSchedule.Event) {
         queue.async {
-            self.timer.schedule(deadline: .distantFuture)
-            let connections = self.entries.values.compactMap(\.connection)
-            self.entries = [:]
-            for connection in connections { connection.close() }
+            self.schedule.notified(event, now: self.clock())
+            self.run()
         }
     }
 
     // MARK: On the queue
 
-    private func hurry(_ database: String) {
-        guard let entry = entries[database] else { return }
-        // A reading that is under way may have begun before the change.
-        if entry.connection != nil { entries[database]?.isStale = true }
-        let earliest = entry.startedAt.map { max($0 + Self.spacing, clock()) } ?? clock()
-        entries[database]?.dueAt = min(entry.dueAt, earliest)
-    }
-
     private func run() {
         let now = clock()
-        var reading = entries.values.filter { $0.connection != nil }.count
-        var next = Instant.distantFuture
-        for (database, entry) in entries.sorted(by: { $0.value.dueAt < $1.value.dueAt })
-        where entry.connection == nil {
-            if entry.dueAt > now {
-                next = min(next, entry.dueAt)
-            } else if let primary, reading < Self.readingLimit {
-                reading += 1
-                read(database, from: primary, now)
-            }
-        }
-        // Without a primary, or with too many under way, somebody else calls again.
-        let wait = next == .distantFuture ? Instant.Span.seconds(3600) : next - now
+        while let action = schedule.nextAction(now) { perform(action) }
+        let wait = schedule.nextDeadline - now
         timer.schedule(
-            deadline: .now() + .nanoseconds(Int(clamping: wait.nanoseconds)),
+            deadline: .now() + .nanoseconds(Int(clamping: min(wait.nanoseconds, 1 << 42))),
             leeway: .milliseconds(50))
     }
 
-    private func read(_ database: String, from node: Topology.Node, _ now: Instant) {
-        let connection = ControlConnection(
-            host: node.host, port: node.port, account: account.with(database: database),
-            queue: queue, clock: clock)
-        entries[database]?.connection = connection
-        entries[database]?.startedAt = now
-        entries[database]?.isStale = false
-        connection.query(query, timeout: Self.timeout) { [weak self] result in
-            connection.close()
-            self?.finished(database, connection, result)
+    private func perform(_ action: CatalogueSchedule.Action) {
+        switch action {
+        case .read(let reading): read(reading)
+        case .abandon(let reading): connections.removeValue(forKey: reading)?.close()
+        case .publish(let catalogue, let database): onChange(database, catalogue)
+        case .warn(let database, let reason):
+            logger.warning(
+                "cannot read catalogue", metadata: ["database": "\(database)", "reason": "\(reason)"])
         }
     }
 
-    private func finished(
-        _ database: String, _ connection: ControlConnection,
-        _ result: Result<ControlAnswer, ControlFault>
-    ) {
-        guard let entry = entries[database], entry.connection === connection else { return }
-        let now = clock()
-        entries[database]?.connection = nil
-        switch result {
-        case .success(let answer):
-            entries[database]?.failures = 0
-            entries[database]?.dueAt =
-                entry.isStale ? now + Self.spacing : now + routing.catalogueInterval
-            onChange(database, catalogue(answer))
-        case .failure(let fault):
-            entries[database]?.failures += 1
-            let doubled = Instant.Span.milliseconds(500 << UInt64(min(entry.failures, 8)))
-            entries[database]?.dueAt = now + min(doubled, Self.longestPause)
-            if entry.failures == 0 {
-                logger.warning(
-                    "catalogue cannot be read",
-                    metadata: ["database": "\(database)", "reason": "\(fault.words)"])
+    private func read(_ reading: CatalogueSchedule.Reading) {
+        let connection = ControlConnection(
+            host: reading.host, port: reading.port,
+            account: account.with(database: reading.database), queue: queue, clock: clock)
+        connections[reading] = connection
+        connection.query(query, timeout: Self.timeout) { [weak self] result in
+            self?.connections[reading] = nil
+            connection.close()
+            // The schedule hears of it after this, not in the middle of the connection's work.
+            switch result {
+            case .success(let answer): self?.post(.read(reading, Catalogue(answer: answer.rows)))
+            case .failure(let fault): self?.post(.failed(reading, reason: fault.words))
             }
         }
-        // Not from within the call-back of a connection.
-        queue.async { [weak self] in self?.run() }
-    }
-
-    private func catalogue(_ answer: ControlAnswer) -> Catalogue {
-        let rows = answer.rows.compactMap { row -> (kind: String, name: String)? in
-            guard row.count == 2, let kind = row[0], let name = row[1] else { return nil }
-            return (kind, name)
-        }
-        return Catalogue(
-            rows: rows, readFunctions: routing.readFunctions,
-            writeFunctions: routing.writeFunctions, primaryRelations: routing.primaryRelations)
-    }
-
-    private func makeRoom() {
-        guard entries.count >= Self.capacity,
-            let oldest = entries.min(by: { $0.value.neededAt < $1.value.neededAt })
-        else { return }
-        let connection = entries.removeValue(forKey: oldest.key)?.connection
-        connection?.close()
-        onChange(oldest.key, nil)
     }
 }

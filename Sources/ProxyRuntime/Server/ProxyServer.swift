@@ -69,8 +69,8 @@ package final class ProxyServer: Sendable {
             lifetime: configuration.policy.authentication.secretLifetime, queue: queue,
             logger: logger, clock: clock)
         catalogues = CatalogueStore(
-            query: CatalogueQueries.snapshot, account: account, routing: configuration.policy.routing, queue: queue,
-            logger: logger, clock: clock,
+            account: account, interval: configuration.policy.routing.catalogueInterval,
+            queue: queue, logger: logger, clock: clock,
             onChange: { database, catalogue in
                 outlet.server?.shards.publish(catalogue, database: database)
             })
@@ -167,7 +167,7 @@ package final class ProxyServer: Sendable {
         secrets.reconfigure(
             lookupFunction: configuration.lookupFunction,
             lifetime: configuration.policy.authentication.secretLifetime)
-        catalogues.reconfigure(configuration.policy.routing)
+        catalogues.reconfigure(interval: configuration.policy.routing.catalogueInterval)
         peers.reconfigure(names: configuration.peers)
         driver.reconfigure(configuration.policy, seeds: configuration.seeds)
         shards.reconfigure(

@@ -140,7 +140,7 @@ struct CheckRules {
             ? .ok(subject, "\(user) may see it")
             : .failure(
                 subject, "\(user) may not see it",
-                "GRANT pg_monitor TO \(SetupScript.identifier(user))")
+                "GRANT pg_monitor TO \(SQLText.identifier(user))")
     }
 
     private func secrets(

@@ -29,20 +29,9 @@ struct CatalogueProbe: Sendable {
             host: member.address.host, port: member.address.port, account: account,
             CatalogueQueries.snapshot, timeout: Self.timeout)
         switch answer {
-        case .success(let answer): return catalogue(answer.rows)
+        case .success(let answer): return Catalogue(answer: answer.rows)
         case .failure(let fault):
             throw Failure(description: "\(member.name): \(fault.words)")
         }
-    }
-
-    private func catalogue(_ rows: [[String?]]) -> Catalogue {
-        let routing = configuration.policy.routing
-        return Catalogue(
-            rows: rows.compactMap { row in
-                guard row.count == 2, let kind = row[0], let name = row[1] else { return nil }
-                return (kind, name)
-            },
-            readFunctions: routing.readFunctions, writeFunctions: routing.writeFunctions,
-            primaryRelations: routing.primaryRelations)
     }
 }

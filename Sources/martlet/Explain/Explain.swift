@@ -40,7 +40,7 @@ struct Explain: AsyncParsableCommand {
 
     func run() async throws {
         let text = sql == "-" ? try Self.standardInput() : sql
-        let report = ExplainReport(text, catalogue: try await catalogue())
+        let report = try await report(text)
         guard json else {
             print(report.text)
             return
@@ -50,23 +50,22 @@ struct Explain: AsyncParsableCommand {
         print(String(decoding: try encoder.encode(report.fields), as: UTF8.self))
     }
 
-    /// The catalogue of the cluster, or only the configuration's overrides.
-    private func catalogue() async throws -> Catalogue? {
-        guard config != nil || database != nil else { return nil }
+    /// Classifies the text by the configuration's overrides and by the cluster's catalogue.
+    private func report(_ text: String) async throws -> ExplainReport {
+        guard config != nil || database != nil else { return ExplainReport(text, catalogue: nil) }
         let loaded = try Configuration.Loaded.orExit(file: config, flags: [])
-        if let database {
-            let probe = CatalogueProbe(configuration: loaded.configuration, database: database)
-            do {
-                return try await probe.catalogue()
-            } catch {
-                Terminal.warn("martlet: the catalogue cannot be read: \(error)")
-                throw ExitCode.failure
-            }
+        let overrides = RoutingOverrides(loaded.configuration.policy.routing)
+        guard let database else {
+            return ExplainReport(text, catalogue: nil, overrides: overrides)
         }
-        let routing = loaded.configuration.policy.routing
-        return Catalogue(
-            readFunctions: routing.readFunctions, writeFunctions: routing.writeFunctions,
-            primaryRelations: routing.primaryRelations)
+        let probe = CatalogueProbe(configuration: loaded.configuration, database: database)
+        do {
+            let catalogue = try await probe.catalogue()
+            return ExplainReport(text, catalogue: catalogue, overrides: overrides)
+        } catch {
+            Terminal.warn("martlet: the catalogue cannot be read: \(error)")
+            throw ExitCode.failure
+        }
     }
 
     private static func standardInput() throws -> String {

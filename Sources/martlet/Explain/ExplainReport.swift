@@ -12,8 +12,9 @@ struct ExplainReport: Equatable, Sendable {
     /// Effects that keep a session on one primary server until their cause ends.
     static let pinning = StateInspection.pinning
 
-    init(_ text: String, catalogue: Catalogue?) {
-        classification = StatementClassifier().classify(Array(text.utf8).span, catalogue: catalogue)
+    init(_ text: String, catalogue: Catalogue?, overrides: RoutingOverrides = .none) {
+        classification = StatementClassifier().classify(
+            Array(text.utf8).span, catalogue: catalogue, overrides: overrides)
         isCatalogueKnown = catalogue != nil
     }
 

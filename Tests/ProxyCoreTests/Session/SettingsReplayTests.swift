@@ -77,17 +77,17 @@ struct SettingsReplayTests {
     func `values are quoted for every setting of standard_conforming_strings`(
         value: String, literal: String
     ) {
-        #expect(SettingsReplay.literal(value) == literal)
+        #expect(SQLText.literal(value) == literal)
         let text = SettingsReplay.text(
             from: .empty, to: ParameterSet(["application_name": value]))
         #expect(text == sets("E'application_name'", literal))
     }
 
     @Test func `names are quoted, each part by itself`() {
-        #expect(SettingsReplay.quoted(name: "work_mem") == #""work_mem""#)
-        #expect(SettingsReplay.quoted(name: "my.setting") == #""my"."setting""#)
-        #expect(SettingsReplay.quoted(name: #"a"b.c"#) == #""a""b"."c""#)
-        #expect(SettingsReplay.quoted(name: "") == #""""#)
+        #expect(SQLText.qualifiedName("work_mem") == #""work_mem""#)
+        #expect(SQLText.qualifiedName("my.setting") == #""my"."setting""#)
+        #expect(SQLText.qualifiedName(#"a"b.c"#) == #""a""b"."c""#)
+        #expect(SQLText.qualifiedName("") == #""""#)
         #expect(replay(["my.setting": "1"], [:]) == [#"RESET "my"."setting""#])
     }
 

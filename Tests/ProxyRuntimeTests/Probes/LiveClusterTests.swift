@@ -121,7 +121,7 @@ struct LiveClusterTests {
         await recorder.wait { $0.primary != nil }
         let (snapshots, arrival) = AsyncStream<(String, Catalogue?)>.makeStream()
         let store = CatalogueStore(
-            account: LiveCluster.account, routing: RoutingPolicy(), queue: queue,
+            account: LiveCluster.account, interval: .seconds(60), queue: queue,
             logger: LiveCluster.logger, clock: testClock
         ) { arrival.yield(($0, $1)) }
         store.topologyChanged(recorder.latest)

@@ -339,7 +339,7 @@ private let account = ControlAccount(user: "u", password: nil, database: "d")
         let (stream, arrival) = AsyncStream<(String, Bool)>.makeStream()
         let clock = clock
         let store = CatalogueStore(
-            query: "SELECT kind, name", account: account, routing: RoutingPolicy(),
+            query: "SELECT kind, name", account: account, interval: .seconds(60),
             queue: DispatchQueue(label: "test.catalogues"), logger: quietLogger,
             clock: { clock.now }
         ) { arrival.yield(($0, $1 != nil)) }
@@ -358,23 +358,12 @@ private let account = ControlAccount(user: "u", password: nil, database: "d")
         store.topologyChanged(oracle.topology())
         let first = await published.next()
         #expect(first?.0 == "app" && first?.1 == true)
+        oracle.answers(["volatile", "public.g"])
         clock.advance(.seconds(2))
         store.stale("app")
         #expect(await published.next()?.0 == "app")
         #expect(oracle.statements.count == 2)
         #expect(oracle.server.connectionCount == 2, "no database is held")
-        store.stop()
-    }
-
-    @Test func `beyond its capacity the database that was needed first is dropped`() async {
-        var (store, published) = store()
-        for index in 0..<CatalogueStore.capacity {
-            store.need("d\(index)")
-            clock.advance(.milliseconds(1))
-        }
-        store.need("one more")
-        let dropped = await published.next()
-        #expect(dropped?.0.hasPrefix("d") == true && dropped?.1 == false)
         store.stop()
     }
 }

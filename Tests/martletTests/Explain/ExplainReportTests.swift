@@ -74,8 +74,16 @@ struct ExplainReportTests {
         #expect(ExplainReport("SELECT f(1)", catalogue: nil).text.hasSuffix(note))
         let empty = ExplainReport("SELECT f(1)", catalogue: Catalogue())
         #expect(!empty.text.contains("note") && empty.fields.reason == "unknown-function")
-        let known = ExplainReport("SELECT f(1)", catalogue: Catalogue(readFunctions: ["f"]))
+        let known = ExplainReport("SELECT f(1)", catalogue: Catalogue(safeFunctions: ["f"]))
         #expect(known.isForReplicas && known.fields.catalogue)
+    }
+
+    @Test func `what the configuration says needs no catalogue`() {
+        let overrides = RoutingOverrides(readFunctions: ["f"], primaryRelations: ["ledger"])
+        let call = ExplainReport("SELECT f(1)", catalogue: nil, overrides: overrides)
+        #expect(call.isForReplicas && !call.fields.catalogue)
+        let table = ExplainReport("SELECT * FROM ledger", catalogue: nil, overrides: overrides)
+        #expect(table.fields.target == "primary" && table.fields.reason == "configured")
     }
 
     @Test func `BEGIN is said to be deferred`() {

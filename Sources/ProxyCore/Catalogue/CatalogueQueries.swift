@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import StatementClassifier
+
 /// The SQL that reads a `Catalogue` from a primary of PostgreSQL 14 to 18.
 ///
 /// One read-only query, one row `(kind text, name text)` a fact, names as `schema.name`:
@@ -23,11 +25,8 @@
 /// volatile operators whose name PostgreSQL itself uses (`=`): the standby refuses those, and
 /// the statement runs again on the primary.
 package enum CatalogueQueries {
-    /// Run once a connection before `snapshot`: estimates of recursive queries are so high that
-    /// compiling the plan would take a hundred times as long as running it.
-    package static let preparation = "SET jit = off"
-
-    /// Takes about 20 ms on a small database.
+    /// Takes about 20 ms on a small database, without JIT: estimates of recursive queries are so
+    /// high that compiling the plan would take a hundred times as long as running it.
     package static let snapshot = """
         WITH RECURSIVE
         namespace AS MATERIALIZED (
@@ -35,8 +34,8 @@ package enum CatalogueQueries {
             WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'
         ),
         harmless(name) AS (VALUES \(values(harmlessFunctions))),
-        dangerous(name) AS (VALUES \(values(WordMeaning.primaryFunctions))),
-        node_relation(name) AS (VALUES \(values(WordMeaning.nodeRelationNames))),
+        dangerous(name) AS (VALUES \(values(PrimaryNames.functions))),
+        node_relation(name) AS (VALUES \(values(PrimaryNames.relations))),
         \(functions),
         \(relations),
         \(trees),
