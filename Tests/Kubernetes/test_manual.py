@@ -139,8 +139,8 @@ def test_commands_name_what_is_there(one):
     assert not found, "\n".join(found)
 
 
-def test_whatever_the_first_readme_said_still_works(one):
-    """The commands that its reader knows by heart, the misspelt file excepted."""
+def test_well_known_commands_are_there(one):
+    """Commands that operators know by heart."""
     code = "\n".join(text for section in one[1] for language, text in section.blocks)
     for command in (
         "kubectl create secret generic db", "--from-literal=POSTGRES_PASSWORD=",

@@ -24,8 +24,8 @@ def test_every_file_stands_by_itself():
     assert there == set(names)
 
 
-def test_the_files_are_those_of_the_first_readme():
-    """Whoever types what the README said for years finds the files."""
+def test_the_manuals_files_are_there():
+    """The manual's `kubectl apply -f` finds each file under its name."""
     there = {path.name for path in manifests.BASE.glob("*.yaml")}
     assert {"postgresql.yaml", "postgres-readonly.yaml", "postgres-security.yaml"} <= there
 

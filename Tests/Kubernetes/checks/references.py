@@ -5,7 +5,7 @@ from manifests import containers, pod_templates, title
 
 from .selectors import matches, pods, selector_of
 
-# The Secret "db", as deploy/README.md has it made: the two keys of the first README and three more.
+# The keys of the Secret "db", as deploy/README.md lists them.
 DB = {
     "POSTGRES_PASSWORD", "POSTGRES_REPLICATION_PASSWORD", "PATRONI_RESTAPI_PASSWORD",
     "APP_PASSWORD", "MARTLET_PASSWORD",
@@ -70,7 +70,7 @@ def check_keys(objects):
 
 
 def check_config_maps_used(objects):
-    """No ConfigMap lies about that nothing reads, as the first manifests had."""
+    """Every ConfigMap is read by something."""
     used = {name for _, template in pod_templates(objects)
             for kind, name, _ in keys_wanted(template) if kind == "ConfigMap"}
     for one in objects:

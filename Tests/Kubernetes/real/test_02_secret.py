@@ -60,7 +60,7 @@ def test_what_the_user_gives_is_taken(make):
 
 
 def test_what_is_there_is_kept(make):
-    """As the seed's README makes it, with two keys: the rest is added."""
+    """A Secret that was made by hand with two keys: the rest is added."""
     present = {"POSTGRES_PASSWORD": "old", "POSTGRES_REPLICATION_PASSWORD": "older"}
     made = make(present)
     assert present.items() <= made.items() and set(made) == set(PASSWORDS)
