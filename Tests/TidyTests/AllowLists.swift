@@ -82,6 +82,14 @@ enum AllowLists {
         "Tests/ProxyCoreTests/Authentication/PreparedPasswordCases.swift",
     ]
 
+    /// Files that are longer than others may be, and how long; these may only become shorter.
+    static let overlongFiles: [String: Int] = [
+        "Sources/ProxyCore/Pooler/Pooler+Failures.swift": 459,
+        "Sources/ProxyCore/Pooler/Pooler+Gather.swift": 457,
+        "Sources/ProxyCore/Pooler/Pooler+Translate.swift": 461,
+        "Sources/ProxyRuntime/Drivers/PoolerDriver.swift": 594,
+    ]
+
     /// Files beyond the length limit: generated tables.
     static let longFiles: Set<String> = [
         "Sources/ProxyCore/Authentication/SASLprepTables.swift"

@@ -33,7 +33,7 @@ enum EdgeCases {
         }
     }
 
-    /// What the tests of one file say that they are for: the test behind each mark.
+    /// What the tests of one file say that they are for: the test after each mark.
     static func marks(path: String, _ text: String) -> [(number: Int, test: String)] {
         let file = path.split(separator: "/").last ?? ""
         let module = file.prefix { $0 != "." }

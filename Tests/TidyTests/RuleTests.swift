@@ -39,8 +39,8 @@ struct RuleTests {
     }
 
     @Test func `a file ends after its last allowed line`() {
-        check(Rules.fileLength, String(repeating: "a\n", count: 600), finds: [])
-        check(Rules.fileLength, String(repeating: "a\n", count: 601), finds: [601])
+        check(Rules.fileLength, String(repeating: "a\n", count: 450), finds: [])
+        check(Rules.fileLength, String(repeating: "a\n", count: 451), finds: [451])
     }
 
     @Test func `a function's length is counted from its name to its brace`() {

@@ -3,7 +3,7 @@
 /// All rules over Swift files, in the order of the style guide.
 enum Rules {
     static let longestFunction = 70
-    static let longestFile = 600
+    static let longestFile = 450
 
     static let all: [Rule] = [
         licence, fileLength, functionLength, fileName, imports, coreWords, bannedWords, overrules,
@@ -21,11 +21,11 @@ enum Rules {
 
     static let fileLength = Rule(name: "no file is longer than \(longestFile) lines") { file in
         let count = file.text.lineCount
-        guard count > longestFile, !AllowLists.longFiles.contains(file.path) else { return [] }
+        let most = max(longestFile, AllowLists.overlongFiles[file.path] ?? 0)
+        guard count > most, !AllowLists.longFiles.contains(file.path) else { return [] }
         return [
             file.finding(
-                longestFile + 1,
-                "\(count) lines; a file has at most \(longestFile): split it by concept")
+                most + 1, "\(count) lines; a file has at most \(most): split it by concept")
         ]
     }
 

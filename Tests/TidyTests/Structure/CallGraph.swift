@@ -127,7 +127,7 @@ struct CallGraph {
 
     // MARK: The picture
 
-    /// Layers of files, from those that nobody of the folder calls down to those that call nobody; each
+    /// Layers of files, from those that no other file calls down to those that call no other; each
     /// line calls only lines below it. A circle stands in brackets. The coordinator stands first.
     var picture: String {
         var heights: [String: Int] = [:]

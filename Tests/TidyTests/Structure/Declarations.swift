@@ -5,7 +5,7 @@ struct Declarations {
     struct Property: Equatable {
         var name: String
         var line: Int
-        /// Nobody outside the file can assign it: `let`, `private`, `private(set)` or `fileprivate`.
+        /// Only its own file can assign it: `let`, `private`, `private(set)` or `fileprivate`.
         var isOwned: Bool
         /// The declared type, or the one whose initializer makes the first value; else empty.
         var type: String

@@ -58,6 +58,19 @@ enum Figures {
         for (folder, graph) in graphs where StructureRules.machineFolders.contains(folder) {
             lines += ["", "<!-- layers: \(folder) -->", "", "```", graph.picture, "```"]
         }
+        lines += table("openFields", StructureRules.openFields(core))
+        lines += table("largeTypes", StructureRules.largeTypes(core))
+        lines += table("booleanStates", StructureRules.booleanStates(core))
+        lines += table("circles", StructureRules.circles(core))
         return lines.joined(separator: "\n")
+    }
+
+    /// A table of StructureExceptions as it would have to be.
+    private static func table(_ name: String, _ findings: [Finding]) -> [String] {
+        let counts = Dictionary(grouping: findings, by: \.path).mapValues(\.count)
+        let rows = counts.sorted { $0.key < $1.key }.map { "        \"\($0.key)\": \($0.value)," }
+        return rows.isEmpty
+            ? ["", "    static let \(name): [String: Int] = [:]"]
+            : ["", "    static let \(name): [String: Int] = ["] + rows + ["    ]"]
     }
 }

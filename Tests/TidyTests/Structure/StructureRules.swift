@@ -28,7 +28,7 @@ enum StructureRules {
     }
 
     /// Stored properties that other files can assign. One that is a machine itself may be seen by
-    /// others, who call its verbs, as long as nobody but its owner's file assigns it.
+    /// others, who call its verbs, as long as only its owner's file assigns it.
     static func openFields(_ core: Core) -> [Finding] {
         let machines = machines(of: core)
         let names = Set(machines.map { Core.last($0.type.name) })
