@@ -131,9 +131,9 @@ extension Pooler {
         effects.append(.doubt(server.key.node))
         if server.hasOpened {
             counters[node: server.key.node].ends.count(.lost)
-            let words = server.fatalError.map { "\($0.sqlState): \($0.message)" } ?? reason
+            let words = server.lastFatal.map { "\($0.sqlState): \($0.message)" } ?? reason
             effects.append(.log(.serverFailed(server.key.node, reason: words)))
-            if server.fatalError == nil { closeFellows(of: server, now: now) }
+            if server.lastFatal == nil { closeFellows(of: server, now: now) }
         } else {
             openingFailed(server, pool, reason, now: now)
         }
@@ -230,8 +230,8 @@ extension Pooler {
             return runAgain(client, avoiding: server.key.node, now: now)
         }
         guard client.phase == .ready else { return .wait }
-        if client.keepsServer || Self.endsSession(server.fatalError) {
-            return endSession(client, server.fatalError)
+        if client.keepsServer || Self.endsSession(server.lastFatal) {
+            return endSession(client, server.lastFatal)
         }
         if server.incoming.isAmidForwarded {
             // Half a message is out: nothing can be said in its middle.
@@ -249,7 +249,7 @@ extension Pooler {
             counters.errors.count(.transactionLost)
             _ = client.transaction.serverLost(mayHaveCommitted: false)
             return .fail(.transactionLost)
-        case .inspecting, .answered: return endSession(client, server.fatalError)
+        case .inspecting, .answered: return endSession(client, server.lastFatal)
         case .running where server.incoming.isSettled:
             // It was answered; the rest of a message is all that was still to come.
             if client.status != .idle { client.transaction.serverLost() }
@@ -263,7 +263,7 @@ extension Pooler {
     private func runningLost(
         _ client: ClientSession, _ server: ServerConnection, now: Instant
     ) -> Step {
-        let isShutdown = Refusal.isShutdown(server.fatalError) && !client.unit.replay.sawCompletion
+        let isShutdown = Refusal.isShutdown(server.lastFatal) && !client.unit.replay.sawCompletion
         let isRead = isRead(client, on: server)
         let begins = client.transaction.deferredBegin != nil && !client.unit.needs.mayCommit
         let mayRun = client.unit.replay.mayRepeat && !server.brokeProtocol
@@ -283,8 +283,8 @@ extension Pooler {
         if isRead || isShutdown {
             return .fail(
                 ErrorResponse(
-                    .error, server.fatalError?.sqlState ?? "08006",
-                    server.fatalError?.message ?? "the server closed the connection unexpectedly"))
+                    .error, server.lastFatal?.sqlState ?? "08006",
+                    server.lastFatal?.message ?? "the server closed the connection unexpectedly"))
         }
         counters.errors.count(.outcomeUnknown)
         return .fail(.outcomeUnknown)

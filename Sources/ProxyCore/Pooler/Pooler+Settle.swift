@@ -255,7 +255,7 @@ extension Pooler {
             server.cancelsInFlight == 0
         else { return }
         server.abandonmentEnded()
-        if server.fatalError != nil {
+        if server.lastFatal != nil {
             close(server, .lost)
         } else if server.requests.replies.isSkipping {
             sync(server, .skip)

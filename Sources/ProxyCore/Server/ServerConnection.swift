@@ -122,7 +122,7 @@ package final class ServerConnection {
     package var owesNothing: Bool { requests.replies.isAtRest && internalQuery == nil }
 
     /// The last FATAL or PANIC that it sent.
-    package var fatalError: ErrorResponse? {
+    package var lastFatal: ErrorResponse? {
         if case .fatal(let error) = ending { return error }
         return nil
     }
