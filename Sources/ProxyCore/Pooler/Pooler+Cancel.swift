@@ -75,19 +75,6 @@ extension Pooler {
         for peer in asked { effects.append(.askPeer(peer, packet: packet)) }
     }
 
-    /// Cancels what a server does. It serves nobody else before the request is through, so that it
-    /// can hit no other statement (manual: "Canceling Requests in Progress").
-    func deliverCancel(to server: ServerConnection) -> Bool {
-        guard let key = server.backendKey, let node = topology[server.key.node],
-            server.cancelsInFlight < 4
-        else { return false }
-        server.cancelSent()
-        effects.append(
-            .deliverCancel(
-                server.id, host: node.host, port: node.port, packet: key.cancelRequest()))
-        return true
-    }
-
     package func cancelDelivered(to id: ConnectionID, now: Instant) {
         guard case .server(let server) = occupant(id), server.cancelsInFlight > 0 else { return }
         server.cancelArrived()

@@ -115,4 +115,38 @@ extension Pooler {
             _ = makeRoom(in: scope, now: now)
         }
     }
+
+    /// Refuses a client that is not logged in: a FATAL error, then the end.
+    func refuse(_ client: ClientSession, _ sqlState: String, _ message: String, hint: String? = nil) {
+        ErrorResponse(.fatal, sqlState, message, hint: hint).write(to: &client.output)
+        markDirty(client)
+        close(client)
+    }
+
+    func loggingInFailed(_ client: ClientSession, _ error: ErrorResponse) {
+        counters.logins.count(.unavailable)
+        effects.append(
+            .log(
+                .clientRefused(
+                    client.id, sqlState: error.sqlState, reason: error.message, peer: client.peer)))
+        var error = error
+        error.severity = .fatal
+        error.write(to: &client.output)
+        markDirty(client)
+        close(client)
+    }
+
+    /// The session's state was on the server and nowhere else: the session is over.
+    func endSession(_ client: ClientSession, _ words: ErrorResponse?) -> Step {
+        var error =
+            words
+            ?? ErrorResponse(
+                .fatal, "57P01",
+                "terminating connection because the server that held the session's state was lost")
+        error.severity = .fatal
+        error.write(to: &client.output)
+        markDirty(client)
+        close(client)
+        return .wait
+    }
 }

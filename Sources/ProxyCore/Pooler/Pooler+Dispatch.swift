@@ -5,8 +5,6 @@ internal import StatementClassifier
 
 /// A unit whose needs are known gets a server: its own, an idle one, or a place in a queue.
 extension Pooler {
-    /// One asking serves all sessions for so long.
-    private static let wantSpacing = Instant.Span.milliseconds(2)
 
     func dispatch(_ client: ClientSession, now: Instant) -> Step {
         if client.unit.isRunning, let server = client.server {
@@ -27,11 +25,6 @@ extension Pooler {
         }
         client.unit.replay.routed()
         return .route
-    }
-
-    /// Where a unit runs on a server connection that the client has already.
-    func place(of server: ServerConnection) -> Unit.Place {
-        Unit.Place(node: server.key.node, asReplica: server.isInRecovery == true)
     }
 
     // MARK: Where to
@@ -140,57 +133,7 @@ extension Pooler {
         return .wait
     }
 
-    /// A write needs a server that is known not to be in recovery; a read takes any.
-    func isUsable(_ server: ServerConnection, for place: Unit.Place?) -> Bool {
-        place?.asReplica == true || server.isInRecovery == false
-    }
-
-    /// Gives a server connection to a client.
-    func attach(
-        _ server: ServerConnection, to client: ClientSession, _ place: Unit.Place, now: Instant
-    ) {
-        if let since = client.unit.waitingSince { counters.waits.record(now - since) }
-        server.leased(to: client)
-        client.server = server
-        client.unit.leased(place, now: now)
-    }
-
     // MARK: Queues
-
-    /// The way into the queue of a pool.
-    private func enqueue(
-        _ client: ClientSession, _ place: Unit.Place, in pool: ServerPool, now: Instant
-    ) {
-        client.unit.queued(place, in: pool, now: now)
-        pool.enqueue(client)
-    }
-
-    /// The way into the queue of those that no node is there for.
-    func hold(_ client: ClientSession, _ reason: HoldReason, now: Instant) {
-        if reason == .position { wantPositions(now: now) }
-        client.unit.held(reason, now: now)
-        held.append(client)
-    }
-
-    /// The way out of either queue, but for the client that a server connection is given to.
-    func leaveQueue(_ client: ClientSession) {
-        switch client.unit.phase {
-        case .held:
-            if let place = held.firstIndex(where: { $0 === client }) { held.remove(at: place) }
-        case .queued(_, let pool, _):
-            pool.remove(client)
-            announceWaiting(pool)
-        case .gathering, .routing, .preparing, .running, .answered, .inspecting: return
-        }
-        client.unit.routed()
-    }
-
-    /// Where a read has to wait for a replica, or to do without one, newer positions would help.
-    private func wantPositions(now: Instant) {
-        guard now - positionsWantedAt >= Self.wantSpacing else { return }
-        positionsWantedAt = now
-        effects.append(.wantPositions)
-    }
 
     // MARK: Ready to run
 
@@ -280,16 +223,5 @@ extension Pooler {
         }
         server.requests.executeFailing(.swallowError)
         sync(server, .skip)
-    }
-
-    private func countAsRead(_ client: ClientSession, _ isRead: Bool, now: Instant) {
-        if client.unit.isLogin || !client.unit.load.became(read: isRead) { return }
-        if isRead { demand.began(now: now) } else { demand.ended(now: now) }
-    }
-
-    /// A read that has a server executes; one that has none (any more) is queued.
-    func countAsExecuting(_ client: ClientSession, _ hasServer: Bool, now: Instant) {
-        guard client.unit.load.became(executing: hasServer) else { return }
-        if hasServer { executingReads.began(now: now) } else { executingReads.ended(now: now) }
     }
 }

@@ -48,7 +48,7 @@ extension Pooler {
             client.unit.replay.failedOnReplica()
         case .conflict: counters.retries.count(.recoveryConflict)
         }
-        failed(server)
+        server.failed()
         server.requests.clientLeft()
         // A server that skips gets its Sync before it serves anybody else.
         if server.requests.replies.isSkipping { sync(server, .skip) }
@@ -150,72 +150,6 @@ extension Pooler {
         }
     }
 
-    private func openingFailed(
-        _ server: ServerConnection, _ pool: ServerPool?, _ reason: String, now: Instant
-    ) {
-        counters[node: server.key.node].connectErrors += 1
-        loads.connectFailed(to: server.key.node, now: now)
-        effects.append(.log(.serverFailed(server.key.node, reason: reason)))
-        guard let pool else { return }
-        pool.opening -= 1
-        pool.openingFailed(now: now)
-        rerouteWaiters(of: pool, now: now)
-    }
-
-    /// All who wait in a pool choose again; those that need this very node come back to it.
-    func rerouteWaiters(of pool: ServerPool, now: Instant) {
-        for client in Array(pool.waiters) where client.unit.isWaiting {
-            leaveQueue(client)
-            client.unit.replay.avoid(pool.key.node)
-            uncount(client, now: now)
-            proceed(client, .route, now: now)
-        }
-        announceWaiting(pool)
-    }
-
-    /// A server refused the login: a FATAL error, or an exchange that went wrong.
-    func loginFailed(at server: ServerConnection, _ error: ErrorResponse, now: Instant) {
-        server.received(fatal: error)
-        let node = server.key.node
-        let mayBeBehind = mayBeBehind(node) && Self.newToReplicas.contains(error.sqlState)
-        if error.sqlState == "28P01" && !mayBeBehind { forgetCredential(of: server.key.user) }
-        effects.append(
-            .log(.serverFailed(node, reason: "\(error.sqlState): \(error.message)")))
-        counters[node: node].connectErrors += 1
-        let pool = server.pool
-        close(server, .lost)
-        if let client = server.client { return replicationRefused(client, error, now: now) }
-        pool?.openingFailed(now: now)
-        switch error.sqlState {
-        case _ where mayBeBehind:
-            loads.connectFailed(to: node, now: now)
-            pool?.waiters.forEach { $0.unit.replay.refusedByReplica() }
-            if let pool { rerouteWaiters(of: pool, now: now) }
-        case "53300" where ["InitializeSessionUserId", "CheckMyDatabase"].contains(error.routine):
-            // CONNECTION LIMIT of the role or database says nothing of the node: they wait.
-            if let pool { rerouteWaiters(of: pool, now: now) }
-        case "57P01", "57P02", "57P03", "53300", "08P01":
-            // It starts, stops or is full: others may have room, or it may be over soon.
-            effects.append(.doubt(node))
-            loads.connectFailed(to: node, now: now)
-            if let pool { rerouteWaiters(of: pool, now: now) }
-        default:
-            // It would say the same to everybody who waits.
-            while let client = pool?.oldestWaiter {
-                leaveQueue(client)
-                proceed(client, .fail(error), now: now)
-            }
-            if let pool { announceWaiting(pool) }
-        }
-    }
-
-    /// What a role or database that has just been made or changed meets on a replica that has not
-    /// replayed that: no such role or password, no such database, no privilege.
-    private static let newToReplicas: Set = ["28000", "28P01", "3D000", "42501"]
-
-    /// Whether another node knows better who may log in.
-    func mayBeBehind(_ node: NodeID) -> Bool { topology.primary.map { $0 != node } ?? false }
-
     /// The server of a client is gone; what that means depends on how far the unit was.
     func serverLost(
         _ client: ClientSession, _ server: ServerConnection, now: Instant
@@ -290,30 +224,10 @@ extension Pooler {
         return .fail(.outcomeUnknown)
     }
 
-    /// Whether a unit changes nothing. A COMMIT may run anywhere, but what it ends has changed
-    /// something, unless its server cannot.
-    func isRead(_ client: ClientSession, on server: ServerConnection) -> Bool {
-        server.isInRecovery == true || client.unit.isRead
-    }
-
     /// Errors that end a session by their meaning: its timeouts.
     private static func endsSession(_ words: ErrorResponse?) -> Bool {
         guard let words else { return false }
         return ["25P03", "25P04", "57P05", "57P04"].contains(words.sqlState)
-    }
-
-    /// The session's state was on the server and nowhere else: the session is over.
-    private func endSession(_ client: ClientSession, _ words: ErrorResponse?) -> Step {
-        var error =
-            words
-            ?? ErrorResponse(
-                .fatal, "57P01",
-                "terminating connection because the server that held the session's state was lost")
-        error.severity = .fatal
-        error.write(to: &client.output)
-        markDirty(client)
-        close(client)
-        return .wait
     }
 
     // MARK: Errors of martlet's own
@@ -344,17 +258,15 @@ extension Pooler {
         return .gather
     }
 
-    func loggingInFailed(_ client: ClientSession, _ error: ErrorResponse) {
-        counters.logins.count(.unavailable)
-        effects.append(
-            .log(
-                .clientRefused(
-                    client.id, sqlState: error.sqlState, reason: error.message, peer: client.peer)))
-        var error = error
-        error.severity = .fatal
-        error.write(to: &client.output)
-        markDirty(client)
-        close(client)
+    /// A server that breaks the protocol is closed and never used again.
+    func violation(_ server: ServerConnection, _ what: String, now: Instant) {
+        guard !server.isClosed else { return }
+        effects.append(.log(.serverProtocolViolation(server.key.node, reason: what)))
+        server.violatedProtocol()
+        let client = server.client
+        server.lostClient()
+        close(server, .protocolViolation)
+        if let client { proceed(client, serverLost(client, server, now: now), now: now) }
     }
 }
 

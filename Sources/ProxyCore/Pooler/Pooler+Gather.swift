@@ -319,15 +319,6 @@ extension Pooler {
         return true
     }
 
-    /// Drops the message at the front; false when the rest of it has yet to come.
-    func drop(_ header: MessageHeader, _ client: ClientSession) -> Bool {
-        let available = min(client.inbound.count, header.totalCount)
-        client.inbound.consume(available)
-        client.passing = header.totalCount - available
-        client.isDropping = client.passing > 0
-        return client.passing == 0
-    }
-
     /// Sends what has come of a long unit. Its rest is not known and may be a write; and what its
     /// server has of it is not kept any longer for another.
     private func dispatchPart(_ client: ClientSession) -> Step {

@@ -402,13 +402,6 @@ extension Pooler {
         client.places.remove(at: index)
         ledger.releaseClient(in: group)
     }
-
-    /// Refuses a client that is not logged in: a FATAL error, then the end.
-    func refuse(_ client: ClientSession, _ sqlState: String, _ message: String, hint: String? = nil) {
-        ErrorResponse(.fatal, sqlState, message, hint: hint).write(to: &client.output)
-        markDirty(client)
-        close(client)
-    }
 }
 
 /// The spelling in which PostgreSQL reports its settings; martlet keeps names in lower case.

@@ -112,9 +112,4 @@ extension Pooler {
             markDirty(client)
         }
     }
-
-    /// A transaction was rolled back: what it set of martlet's own goes with it.
-    func restoreOwn(_ before: OwnSettings?, _ client: ClientSession) {
-        if let before { client.own = before }
-    }
 }

@@ -5,8 +5,6 @@ internal import StatementClassifier
 
 /// What goes from a client to its server as it comes: COPY data, and messages too long to be held.
 extension Pooler {
-    /// Bytes below this are gathered in the output, so that one wake-up makes one send.
-    static let directCount = 16 << 10
 
     // MARK: COPY
 
@@ -92,15 +90,6 @@ extension Pooler {
             proceed(client, .gather, now: now)
         }
         return relay
-    }
-
-    func forward(_ bytes: RawSpan, to server: ServerConnection) -> Relay {
-        if bytes.byteCount >= Self.directCount {
-            return Relay(count: bytes.byteCount, destination: server.id)
-        }
-        server.requests.relay(bytes)
-        sent(to: server)
-        return Relay(count: bytes.byteCount)
     }
 
     /// Sends the beginning of the long message at the front of `inbound`; the rest is passed.

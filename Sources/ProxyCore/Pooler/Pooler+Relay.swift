@@ -174,14 +174,6 @@ extension Pooler {
         return deliver(run, to: client)
     }
 
-    func deliver(_ bytes: RawSpan, to client: ClientSession) -> Relay {
-        if bytes.byteCount >= Self.directCount {
-            return Relay(count: bytes.byteCount, destination: client.id)
-        }
-        send(bytes, to: client)
-        return Relay(count: bytes.byteCount)
-    }
-
     private func keepPartial(
         _ bytes: RawSpan, from offset: Int, _ server: ServerConnection
     ) -> Relay {

@@ -81,78 +81,6 @@ extension Pooler {
         }
     }
 
-    /// Ends a COPY FROM STDIN for which there is nobody any more, or no time.
-    func failCopy(
-        _ server: ServerConnection, needsSync: Bool, reason: String = "client left"
-    ) {
-        server.requests.failCopy(reason: reason)
-        if needsSync { sync(server, .skip) }
-        sent(to: server)
-    }
-
-    /// Something of the answer goes to the client: the unit will not be run again.
-    func decided(_ client: ClientSession) {
-        if client.unit.replay.withholds {
-            let isRepeatable = client.unit.replay.isRepeatable
-            client.unit.replay.decided()
-            if !client.holdback.isEmpty { passHeldBack(to: client) }
-            if isRepeatable { dropSent(client) }
-        }
-        client.transaction.replied()
-    }
-
-    /// The client gets what was held back, but for what it got when the unit ran before.
-    private func passHeldBack(to client: ClientSession) {
-        var offset = 0
-        while client.unit.replay.repliesToSuppress > 0 || !client.unit.messages.isComplete,
-            let header = try? MessageHeader(in: client.holdback.unread, at: offset) {
-            let end = offset + header.totalCount
-            if BackendShape.isReply(header.kind) {
-                if client.unit.replay.suppressesNext() {
-                    send(client.holdback.unread.extracting(0..<offset), to: client)
-                    client.holdback.consume(end)
-                    offset = 0
-                    continue
-                }
-            }
-            offset = end
-        }
-        send(client.holdback.unread, to: client)
-        client.holdback.removeAll()
-    }
-
-    /// Everything up to a Flush is answered: whoever sent it waits for that, though it does not
-    /// decide yet and the unit may still run again.
-    func flushHeldBack(_ client: ClientSession, _ server: ServerConnection) {
-        guard client.unit.replay.withholds, !client.unit.messages.isComplete, server.requests.replies.isEmpty,
-            !client.holdback.isEmpty
-        else { return }
-        passHeldBack(to: client)
-    }
-
-    /// Gives the client the answers that are made here and whose turn it is.
-    func resolveMade(_ server: ServerConnection, _ client: ClientSession) {
-        while let kind = server.requests.nextFake() {
-            if client.unit.replay.withholds {
-                Self.make(kind, into: &client.holdback)
-            } else {
-                Self.make(kind, into: &client.output)
-                markDirty(client)
-            }
-        }
-        flushHeldBack(client, server)
-    }
-
-    private static func make(_ kind: OwedReply.Kind, into queue: inout ByteQueue) {
-        switch kind {
-        case .parse: queue.message(BackendKind.parseComplete)
-        case .describe:
-            queue.message(BackendKind.parameterDescription) { $0.append(int16: 0) }
-            queue.message(BackendKind.noData)
-        default: queue.message(BackendKind.closeComplete)
-        }
-    }
-
     // MARK: Messages that act
 
     /// A message that is read; it is whole, header included.
@@ -247,12 +175,6 @@ extension Pooler {
         server.incoming.ready(owesNothing: server.requests.replies.isEmpty)
     }
 
-    func sendReady(_ client: ClientSession, _ status: TransactionStatus) {
-        restoreOwn(client.transaction.ready(status, at: client.lastActivity), client)
-        ReadyForQuery.write(client.status, to: &client.output)
-        markDirty(client)
-    }
-
     // MARK: ErrorResponse
 
     private func failed(
@@ -270,11 +192,11 @@ extension Pooler {
             return violation(server, "an error that nobody asked for", now: now)
         }
         if server.internalQuery != nil {
-            failed(server)
+            server.failed()
             return server.internalQueryFailed(error)
         }
         guard let client = server.client else {
-            return failed(server)
+            return server.failed()
         }
         if Refusal(error, of: client.unit) == .stalePlan { client.database.schemaChanged() }
         // A Parse of martlet's own says what the client's would have said.
@@ -288,8 +210,7 @@ extension Pooler {
         }
         client.transaction.prepareFailed()
         var count = 0
-        server.requests.failed { skipped in
-            server.forget(skipped)
+        server.failed { skipped in
             if skipped.redefinesName { count += 1 }
         }
         undefine(count, client)
@@ -312,11 +233,6 @@ extension Pooler {
                 send(message, to: client)
             }
         }
-    }
-
-    /// The server skips to its next Sync: statements whose Parse it skips are not there.
-    func failed(_ server: ServerConnection) {
-        server.requests.failed { server.forget($0) }
     }
 
     /// A message that martlet had put before the client's failed: that is the error of the message

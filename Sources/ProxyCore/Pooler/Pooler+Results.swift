@@ -41,18 +41,6 @@ extension Pooler {
         return .start(server)
     }
 
-    /// What the unit needs has not come to this replica yet.
-    func retryOnPrimary(
-        _ client: ClientSession, from server: ServerConnection, now: Instant
-    ) -> Step {
-        client.unit.replay.failedOnReplica()
-        uncount(client, now: now)
-        client.unit.routed()
-        detach(client, server)
-        cleanUp(server, now: now)
-        return .route
-    }
-
     /// The server has described what it was asked for.
     func columnsDescribed(
         _ client: ClientSession, on server: ServerConnection, _ query: InternalQuery, now: Instant
@@ -65,50 +53,7 @@ extension Pooler {
         return .gather
     }
 
-    /// The unit ends with an error of martlet's own before any of it was sent, and with it the
-    /// transaction on its server.
-    func failOnServer(
-        _ client: ClientSession, _ error: ErrorResponse, _ server: ServerConnection, now: Instant
-    ) {
-        client.unit.started(on: client.unit.place ?? place(of: server), now: now)
-        client.unit.replay.decided()
-        provoke(error, client, server)
-        if client.unit.messages.end == .complete { sync(server, .forward) }
-        dropGathered(client)
-        sent(to: server)
-    }
-
     // MARK: What is described
-
-    /// Describes a statement, for its client or for martlet alone.
-    func describe(
-        _ text: PreparedText, nameHash: UInt64 = 0, _ disposition: OwedReply.Disposition = .skip,
-        learning: Bool = true, on server: ServerConnection
-    ) {
-        server.requests.describe(
-            statementNamed: text.canonicalName, disposition, statement: learning ? text.index : -1,
-            nameHash: learning ? nameHash : 0)
-    }
-
-    /// A statement, or the portal that was made of it, is described.
-    func learn(_ columns: ResultColumns, from reply: OwedReply, _ server: ServerConnection) {
-        guard reply.reportsColumns else { return }
-        server.statements.described(reply.statement, columns)
-        guard let client = server.client, server.internalQuery == nil,
-            let entry = client.statements.entry(of: reply.statement, hash: reply.nameHash)
-        else { return }
-        if reply.disposition == .forward {
-            client.statements.told(columns, hash: reply.nameHash)
-        } else if entry.isChanged(on: columns) {
-            // It was bound and executed behind this, because there was no time to ask before. No rows
-            // are better than rows that are misread.
-            var error = ErrorResponse.changedResult
-            error.severity = .fatal
-            error.write(to: &client.output)
-            markDirty(client)
-            close(client)
-        }
-    }
 }
 
 extension ErrorResponse {

@@ -82,94 +82,6 @@ extension Pooler {
 
     // MARK: Login
 
-    func login(at server: ServerConnection, _ encryption: Encryption?) {
-        server.connected(
-            ServerAuthentication(
-                user: server.key.user, credential: credentials[server.key.user] ?? .none,
-                nonce: secrets.next(18), channelBinding: encryption?.channelBinding,
-                isEncrypted: encryption != nil))
-        guard let message = Self.startup(for: server) else {
-            return close(server, .protocolViolation)
-        }
-        server.requests.startUp(message)
-        markDirty(server)
-    }
-
-    private static func startup(for server: ServerConnection) -> StartupMessage? {
-        if let replication = server.replication { return startup(of: replication) }
-        return try? StartupMessage(parameters: [
-            StartupMessage.Parameter("user", server.key.user),
-            StartupMessage.Parameter("database", server.key.database),
-            StartupMessage.Parameter("client_encoding", "UTF8"),
-        ])
-    }
-
-    func authenticate(
-        _ server: ServerConnection, _ body: RawSpan, now: Instant
-    ) throws(WireError) {
-        guard case .authenticating = server.phase else { throw .invalid }
-        do {
-            let outcome = try server.authenticationReceived(body)
-            markDirty(server)
-            if case .authenticated(let keys?) = outcome {
-                credentials[server.key.user] = .keys(keys)
-            }
-        } catch {
-            if error.needsNewSecret && !mayBeBehind(server.key.node) {
-                forgetCredential(of: server.key.user)
-            }
-            loginFailed(
-                at: server, ErrorResponse(.fatal, error.sqlState, error.message), now: now)
-        }
-    }
-
-    /// What opened the servers for a user does so no more; its next login brings the new one.
-    func forgetCredential(of user: String) {
-        let configured = rules.credentialWithoutExchange(of: user)
-        credentials[user] = configured == .none ? nil : configured
-        profiles = profiles.filter { $0.key.user != user }
-    }
-
-    /// The first ReadyForQuery.
-    func becameReady(_ server: ServerConnection, now: Instant) {
-        server.loggedIn()
-        counters[node: server.key.node].connects += 1
-        effects.append(
-            .log(
-                .serverOpened(
-                    server.key.node, database: server.key.database, user: server.key.user)))
-        loads.connected(to: server.key.node)
-        if server.replication != nil { return replicationReady(server, now: now) }
-        if server.isInRecovery == nil {
-            // Before PostgreSQL 14 it is not reported.
-            server.run(.recoveryCheck, "SELECT pg_catalog.pg_is_in_recovery()")
-            sent(to: server)
-        } else {
-            opened(server, now: now)
-        }
-    }
-
-    func recoveryChecked(_ server: ServerConnection, _ query: InternalQuery, now: Instant) {
-        switch query.rows.first?.first {
-        case "t": server.told(isInRecovery: true)
-        case "f": server.told(isInRecovery: false)
-        default: return close(server, .protocolViolation)
-        }
-        opened(server, now: now)
-    }
-
-    private func opened(_ server: ServerConnection, now: Instant) {
-        if let pool = server.pool {
-            pool.opening -= 1
-            pool.openingSucceeded()
-        }
-        server.opened()
-        if topology.primary == server.key.node && server.isInRecovery == true {
-            effects.append(.doubt(server.key.node))
-        }
-        release(server, isNew: true, now: now)
-    }
-
     // MARK: Reuse
 
     /// A server at rest serves the next client, here or on the shard whose client waits longer.
@@ -217,18 +129,6 @@ extension Pooler {
         rerouteWaiters(of: pool, now: now)
     }
 
-    /// Tells the other shards since when a client waits here.
-    func announceWaiting(_ pool: ServerPool) {
-        guard ledger.isShared else { return }
-        let since = pool.oldestWaiter?.unit.waitingSince
-        guard since != nil || pool.isAnnounced else { return }
-        pool.isAnnounced = since != nil
-        ledger.setWaiting(pool.key, shard: shard, since: since)
-        if since != nil && pool.opening == 0 {
-            effects.append(.broadcast(.starving(pool.key, from: shard)))
-        }
-    }
-
     package func handOver(_ id: ConnectionID) -> HandedServer? {
         guard case .server(let server) = occupant(id), server.idleSince != nil, server.isAtRest else {
             return nil
@@ -273,15 +173,55 @@ extension Pooler {
         effects.append(.close(server.id))
     }
 
-    /// A server that breaks the protocol is closed and never used again.
-    func violation(_ server: ServerConnection, _ what: String, now: Instant) {
-        guard !server.isClosed else { return }
-        effects.append(.log(.serverProtocolViolation(server.key.node, reason: what)))
-        server.violatedProtocol()
-        let client = server.client
-        server.lostClient()
-        close(server, .protocolViolation)
-        if let client { proceed(client, serverLost(client, server, now: now), now: now) }
+    /// A write needs a server that is known not to be in recovery; a read takes any.
+    func isUsable(_ server: ServerConnection, for place: Unit.Place?) -> Bool {
+        place?.asReplica == true || server.isInRecovery == false
+    }
+
+    /// A server that no client holds any more is brought to a state that any client can have.
+    func cleanUp(_ server: ServerConnection, now: Instant) {
+        guard server.isLeased, server.requests.replies.isEmpty,
+            server.cancelsInFlight == 0
+        else { return }
+        server.abandonmentEnded()
+        if server.lastFatal != nil {
+            close(server, .lost)
+        } else if server.requests.replies.isSkipping {
+            sync(server, .skip)
+        } else if server.status != .idle {
+            server.run(.rollback, "ROLLBACK")
+            sent(to: server)
+        } else if server.session.mustDiscard {
+            server.run(.discard, "DISCARD ALL")
+            sent(to: server)
+        } else {
+            release(server, now: now)
+        }
+    }
+
+    /// What the unit needs has not come to this replica yet.
+    func retryOnPrimary(
+        _ client: ClientSession, from server: ServerConnection, now: Instant
+    ) -> Step {
+        client.unit.replay.failedOnReplica()
+        uncount(client, now: now)
+        client.unit.routed()
+        detach(client, server)
+        cleanUp(server, now: now)
+        return .route
+    }
+
+    /// Cancels what a server does. It serves nobody else before the request is through, so that it
+    /// can hit no other statement (manual: "Canceling Requests in Progress").
+    func deliverCancel(to server: ServerConnection) -> Bool {
+        guard let key = server.backendKey, let node = topology[server.key.node],
+            server.cancelsInFlight < 4
+        else { return false }
+        server.cancelSent()
+        effects.append(
+            .deliverCancel(
+                server.id, host: node.host, port: node.port, packet: key.cancelRequest()))
+        return true
     }
 }
 

@@ -58,23 +58,6 @@ extension Pooler {
         return .gather
     }
 
-    /// The unit is over, well or not; its traces in the counters and in `inbound` go.
-    func finishUnit(_ client: ClientSession, now: Instant, latency: Instant.Span? = nil) {
-        countAsExecuting(client, false, now: now)
-        if client.unit.load.isRead { demand.ended(now: now) }
-        uncount(client, now: now, latency: latency)
-        if client.unit.messages.byteCount > 0 { dropGathered(client) }
-        client.holdback.removeAll()
-        client.endUnit()
-    }
-
-    /// The node's load no longer has this unit.
-    func uncount(_ client: ClientSession, now: Instant, latency: Instant.Span? = nil) {
-        guard let node = client.unit.load.node else { return }
-        client.unit.load.counted(on: nil)
-        loads.ended(on: node, latency: latency, now: now)
-    }
-
     private func markPosition(
         _ client: ClientSession, _ server: ServerConnection, now: Instant
     ) {
@@ -83,19 +66,6 @@ extension Pooler {
             client.position.wrote(acknowledgedAt: now)
         } else {
             client.position.read(on: server.key.node, isPrimary: isPrimary, endedAt: now)
-        }
-    }
-
-    func detach(_ client: ClientSession, _ server: ServerConnection) {
-        client.server = nil
-        server.lostClient()
-        if client.isPausingServer {
-            client.isPausingServer = false
-            effects.append(.resumeReading(server.id))
-        }
-        if server.isPausingClient {
-            server.isPausingClient = false
-            reconsiderReading(client)
         }
     }
 
@@ -247,27 +217,6 @@ extension Pooler {
             return .wait
         }
         return .fail(error)
-    }
-
-    /// A server that no client holds any more is brought to a state that any client can have.
-    func cleanUp(_ server: ServerConnection, now: Instant) {
-        guard server.isLeased, server.requests.replies.isEmpty,
-            server.cancelsInFlight == 0
-        else { return }
-        server.abandonmentEnded()
-        if server.lastFatal != nil {
-            close(server, .lost)
-        } else if server.requests.replies.isSkipping {
-            sync(server, .skip)
-        } else if server.status != .idle {
-            server.run(.rollback, "ROLLBACK")
-            sent(to: server)
-        } else if server.session.mustDiscard {
-            server.run(.discard, "DISCARD ALL")
-            sent(to: server)
-        } else {
-            release(server, now: now)
-        }
     }
 }
 

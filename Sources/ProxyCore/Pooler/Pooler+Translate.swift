@@ -25,24 +25,6 @@ extension Pooler {
         resolveMade(server, client)
     }
 
-    /// A Sync in a place of its own.
-    func sync(_ server: ServerConnection, _ disposition: OwedReply.Disposition) {
-        server.requests.sync(disposition)
-        sent(to: server)
-    }
-
-    /// The unit will not be run again: what a server has of it goes.
-    func dropSent(_ client: ClientSession) {
-        client.unit.replay.messagesDropped()
-        client.inbound.consume(client.unit.messages.dropSent())
-    }
-
-    /// What has been looked at is dropped, whether a server has it or not.
-    func dropGathered(_ client: ClientSession) {
-        client.unit.replay.messagesDropped()
-        client.inbound.consume(client.unit.messages.dropAll())
-    }
-
     private func translate(
         _ message: UnitMessage, at start: Int, _ client: ClientSession, _ server: ServerConnection
     ) {
@@ -136,19 +118,6 @@ extension Pooler {
             text.classification.statementCount > 0
         else { return false }
         return !text.classification.control.isAllowedInFailedTransaction
-    }
-
-    /// A simple query destroys the unnamed statement (manual: "Extended Query").
-    func forgetUnnamed(_ client: ClientSession) {
-        if client.statements.count > 0 { client.statements.remove(hash: unnamed) }
-    }
-
-    /// The last messages of the unit that gave names or took them had no effect.
-    func undefine(_ count: Int, _ client: ClientSession) {
-        for _ in 0..<count {
-            guard let definition = client.unit.sending.undoLast() else { return }
-            client.statements.restore(definition)
-        }
     }
 
     /// Why a client may not give this name to a statement, if it may not.
@@ -327,18 +296,6 @@ extension Pooler {
         describe(text, nameHash: hash, .forward, learning: entry.isNews(on: found), on: server)
     }
 
-    /// An error of martlet's own in the middle of a pipeline.
-    ///
-    /// The server must fail there too, so that it skips to Sync and rolls back what came before: it
-    /// is asked for a portal that does not exist, and the client gets the right words instead.
-    func provoke(
-        _ error: ErrorResponse, _ client: ClientSession, _ server: ServerConnection
-    ) {
-        // The first one is what the server comes to.
-        client.unit.sending.inject(error)
-        server.requests.executeFailing(.replaceError)
-    }
-
     // MARK: What the transaction gathers
 
     private func noteChanges(_ client: ClientSession) {
@@ -371,6 +328,36 @@ extension Pooler {
         if !client.unit.needs.effects.isDisjoint(with: .mayChangeTemporary) {
             temporaryVersion += 1
             client.temporaryVersion = temporaryVersion
+        }
+    }
+
+    /// Describes a statement, for its client or for martlet alone.
+    func describe(
+        _ text: PreparedText, nameHash: UInt64 = 0, _ disposition: OwedReply.Disposition = .skip,
+        learning: Bool = true, on server: ServerConnection
+    ) {
+        server.requests.describe(
+            statementNamed: text.canonicalName, disposition, statement: learning ? text.index : -1,
+            nameHash: learning ? nameHash : 0)
+    }
+
+    /// A statement, or the portal that was made of it, is described.
+    func learn(_ columns: ResultColumns, from reply: OwedReply, _ server: ServerConnection) {
+        guard reply.reportsColumns else { return }
+        server.statements.described(reply.statement, columns)
+        guard let client = server.client, server.internalQuery == nil,
+            let entry = client.statements.entry(of: reply.statement, hash: reply.nameHash)
+        else { return }
+        if reply.disposition == .forward {
+            client.statements.told(columns, hash: reply.nameHash)
+        } else if entry.isChanged(on: columns) {
+            // It was bound and executed behind this, because there was no time to ask before. No rows
+            // are better than rows that are misread.
+            var error = ErrorResponse.changedResult
+            error.severity = .fatal
+            error.write(to: &client.output)
+            markDirty(client)
+            close(client)
         }
     }
 }

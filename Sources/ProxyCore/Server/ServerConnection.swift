@@ -292,8 +292,16 @@ package final class ServerConnection {
         return internalQuery
     }
 
-    /// The server skips a message: a statement whose Parse it skips is not there.
-    func forget(_ reply: OwedReply) {
+    /// The server reported an error and skips to its next Sync: statements whose Parse it skips are
+    /// not there. `skipped` sees each reply that will not come.
+    func failed(_ skipped: (OwedReply) -> Void = { _ in }) {
+        requests.failed { reply in
+            forget(reply)
+            skipped(reply)
+        }
+    }
+
+    private func forget(_ reply: OwedReply) {
         if reply.kind == .parse && reply.statement >= 0 { statements.forget(reply.statement) }
     }
 }

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PostgresWire
+internal import StatementClassifier
+
+/// What is sent beside a unit's own messages, and what happens to the messages that were sent.
+extension Pooler {
+    /// A Sync in a place of its own.
+    func sync(_ server: ServerConnection, _ disposition: OwedReply.Disposition) {
+        server.requests.sync(disposition)
+        sent(to: server)
+    }
+
+    /// The unit will not be run again: what a server has of it goes.
+    func dropSent(_ client: ClientSession) {
+        client.unit.replay.messagesDropped()
+        client.inbound.consume(client.unit.messages.dropSent())
+    }
+
+    /// What has been looked at is dropped, whether a server has it or not.
+    func dropGathered(_ client: ClientSession) {
+        client.unit.replay.messagesDropped()
+        client.inbound.consume(client.unit.messages.dropAll())
+    }
+
+    /// A simple query destroys the unnamed statement (manual: "Extended Query").
+    func forgetUnnamed(_ client: ClientSession) {
+        if client.statements.count > 0 { client.statements.remove(hash: unnamed) }
+    }
+
+    /// The last messages of the unit that gave names or took them had no effect.
+    func undefine(_ count: Int, _ client: ClientSession) {
+        for _ in 0..<count {
+            guard let definition = client.unit.sending.undoLast() else { return }
+            client.statements.restore(definition)
+        }
+    }
+
+    /// An error of martlet's own in the middle of a pipeline.
+    ///
+    /// The server must fail there too, so that it skips to Sync and rolls back what came before: it
+    /// is asked for a portal that does not exist, and the client gets the right words instead.
+    func provoke(
+        _ error: ErrorResponse, _ client: ClientSession, _ server: ServerConnection
+    ) {
+        // The first one is what the server comes to.
+        client.unit.sending.inject(error)
+        server.requests.executeFailing(.replaceError)
+    }
+
+    /// Ends a COPY FROM STDIN for which there is nobody any more, or no time.
+    func failCopy(
+        _ server: ServerConnection, needsSync: Bool, reason: String = "client left"
+    ) {
+        server.requests.failCopy(reason: reason)
+        if needsSync { sync(server, .skip) }
+        sent(to: server)
+    }
+
+    /// The unit ends with an error of martlet's own before any of it was sent, and with it the
+    /// transaction on its server.
+    func failOnServer(
+        _ client: ClientSession, _ error: ErrorResponse, _ server: ServerConnection, now: Instant
+    ) {
+        client.unit.started(on: client.unit.place ?? place(of: server), now: now)
+        client.unit.replay.decided()
+        provoke(error, client, server)
+        if client.unit.messages.end == .complete { sync(server, .forward) }
+        dropGathered(client)
+        sent(to: server)
+    }
+
+    /// Drops the message at the front; false when the rest of it has yet to come.
+    func drop(_ header: MessageHeader, _ client: ClientSession) -> Bool {
+        let available = min(client.inbound.count, header.totalCount)
+        client.inbound.consume(available)
+        client.passing = header.totalCount - available
+        client.isDropping = client.passing > 0
+        return client.passing == 0
+    }
+
+    /// Bytes below this are gathered in the output, so that one wake-up makes one send.
+    static let directCount = 16 << 10
+
+    func forward(_ bytes: RawSpan, to server: ServerConnection) -> Relay {
+        if bytes.byteCount >= Self.directCount {
+            return Relay(count: bytes.byteCount, destination: server.id)
+        }
+        server.requests.relay(bytes)
+        sent(to: server)
+        return Relay(count: bytes.byteCount)
+    }
+
+    func deliver(_ bytes: RawSpan, to client: ClientSession) -> Relay {
+        if bytes.byteCount >= Self.directCount {
+            return Relay(count: bytes.byteCount, destination: client.id)
+        }
+        send(bytes, to: client)
+        return Relay(count: bytes.byteCount)
+    }
+}
