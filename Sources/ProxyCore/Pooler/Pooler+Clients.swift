@@ -16,8 +16,7 @@ extension Pooler {
     func leave(_ client: ClientSession, now: Instant) {
         let wasLoggingIn = client.phase != .ready
         client.phase = .closed
-        if wasLoggingIn { loggingIn -= 1 }
-        clientCount -= 1
+        clients.left(beforeLogin: wasLoggingIn)
         for place in client.places { ledger.releaseClient(in: place) }
         client.places.removeAll()
         if !wasLoggingIn { effects.append(.log(.clientLeft(client.id, user: client.user))) }
@@ -86,7 +85,7 @@ extension Pooler {
 
     /// No new clients from now on; those at rest leave, the others at their transaction's end.
     package func drain(now: Instant) {
-        isDraining = true
+        clients.drained()
         for occupant in slots.occupants {
             guard case .client(let client) = occupant else { continue }
             if client.phase != .ready {
@@ -112,7 +111,7 @@ extension Pooler {
             else { return }
             effects.append(.transfer(server.id, to: from))
         case .makeRoom(let scope):
-            _ = makeRoom(in: scope, now: now)
+            _ = makeRoom(in: scope)
         }
     }
 

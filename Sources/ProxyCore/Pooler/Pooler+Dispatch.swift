@@ -69,7 +69,7 @@ extension Pooler {
         }
         request.avoided = client.unit.replay.avoided
         return ReplicaChoice.choose(
-            topology, loads: loads, position: client.position, request: request, now: now,
+            topology, loads: load.nodes, position: client.position, request: request, now: now,
             using: &random)
     }
 
@@ -118,7 +118,7 @@ extension Pooler {
     /// Takes an idle server connection of a node, or a place in the queue for one.
     func lease(_ client: ClientSession, _ place: Unit.Place, now: Instant) -> Step {
         client.unit.load.counted(on: place.node)
-        loads.began(on: place.node, now: now)
+        load.unitBegan(on: place.node, now: now)
         let pool = self.pool(on: place.node, for: client)
         while pool.waitingCount == 0, let server = pool.takeIdle() {
             if isUsable(server, for: place) {

@@ -144,8 +144,8 @@ extension Pooler {
     /// one after the other: a write that is given to one of them meanwhile has no known outcome. The
     /// idle ones go now, those at work when they are done (`release`).
     private func closeFellows(of server: ServerConnection, now: Instant) {
-        loads.broke(server.key.node, now: now)
-        for pool in pools.values where pool.key.node == server.key.node {
+        load.broke(server.key.node, now: now)
+        for pool in pools.all where pool.key.node == server.key.node {
             for fellow in pool.idleServers { close(fellow, .lost) }
         }
     }

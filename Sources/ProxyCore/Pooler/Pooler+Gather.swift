@@ -180,8 +180,7 @@ extension Pooler {
         var meaning = client.meaning
         if !client.unit.needs.effects.isDisjoint(with: .mayChangeMeaning) {
             // After a SET in one pipeline, so no other session can have the same.
-            settingChanges += 1
-            meaning.changes = settingChanges
+            meaning.changes = versions.nextUnsharedChange()
         }
         let text = registry.intern(
             definition, textCount: message.text.count, meaning: meaning,

@@ -7,13 +7,13 @@ internal import StatementClassifier
 extension Pooler {
     func countAsRead(_ client: ClientSession, _ isRead: Bool, now: Instant) {
         if client.unit.isLogin || !client.unit.load.became(read: isRead) { return }
-        if isRead { demand.began(now: now) } else { demand.ended(now: now) }
+        load.read(began: isRead, now: now)
     }
 
     /// A read that has a server executes; one that has none (any more) is queued.
     func countAsExecuting(_ client: ClientSession, _ hasServer: Bool, now: Instant) {
         guard client.unit.load.became(executing: hasServer) else { return }
-        if hasServer { executingReads.began(now: now) } else { executingReads.ended(now: now) }
+        load.executingRead(began: hasServer, now: now)
     }
 
     /// Where a unit runs on a server connection that the client has already.
@@ -24,7 +24,7 @@ extension Pooler {
     /// The unit is over, well or not; its traces in the counters and in `inbound` go.
     func finishUnit(_ client: ClientSession, now: Instant, latency: Instant.Span? = nil) {
         countAsExecuting(client, false, now: now)
-        if client.unit.load.isRead { demand.ended(now: now) }
+        if client.unit.load.isRead { load.read(began: false, now: now) }
         uncount(client, now: now, latency: latency)
         if client.unit.messages.byteCount > 0 { dropGathered(client) }
         client.holdback.removeAll()
@@ -35,7 +35,7 @@ extension Pooler {
     func uncount(_ client: ClientSession, now: Instant, latency: Instant.Span? = nil) {
         guard let node = client.unit.load.node else { return }
         client.unit.load.counted(on: nil)
-        loads.ended(on: node, latency: latency, now: now)
+        load.unitEnded(on: node, latency: latency, now: now)
     }
 
     func detach(_ client: ClientSession, _ server: ServerConnection) {

@@ -146,7 +146,7 @@ extension Pooler {
     // MARK: Startup messages
 
     private func begin(_ client: ClientSession, _ message: StartupMessage, now: Instant) {
-        guard !isDraining else {
+        guard !clients.isDraining else {
             return refuse(client, "57P03", "the database system is shutting down")
         }
         guard take(.all, maximum: policy.clients.maximum, for: client) else {
@@ -211,7 +211,7 @@ extension Pooler {
             values[name] = nil
         }
         client.ownAtStart = client.own
-        client.startup = parameterSets.one(for: ParameterSet(values))
+        client.startup = shared.parameters(ParameterSet(values))
         client.settings = client.startup
         client.customNames = Set(values.keys.filter { $0.contains(".") })
     }
@@ -220,7 +220,7 @@ extension Pooler {
     func applyPolicy(to client: ClientSession, keeping mode: PoolMode = .transaction) {
         var session = policy.session(database: client.database.name, user: client.user)
         if mode == .session { session.pool.mode = .session }
-        client.policy = sharedPolicies.one(for: session)
+        client.policy = shared.policy(session)
         client.route = client.listenerRoute ?? session.route
         client.consistency = session.consistency
     }
@@ -364,7 +364,7 @@ extension Pooler {
         client.phase = .ready
         let encryption = client.login?.encryption?.words
         client.login = nil
-        loggingIn -= 1
+        clients.loggedIn()
         effects.append(
             .log(
                 .clientLoggedIn(

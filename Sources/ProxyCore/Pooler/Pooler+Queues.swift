@@ -8,9 +8,6 @@ internal import StatementClassifier
 /// There is one way into each (`enqueue`, `hold`), one way out (`leaveQueue`), and one for the client
 /// that a server connection is given to (`attach`).
 extension Pooler {
-    /// One asking serves all sessions for so long.
-    static let wantSpacing = Instant.Span.milliseconds(2)
-
     /// The way into the queue of a pool.
     func enqueue(
         _ client: ClientSession, _ place: Unit.Place, in pool: ServerPool, now: Instant
@@ -30,7 +27,7 @@ extension Pooler {
     func leaveQueue(_ client: ClientSession) {
         switch client.unit.phase {
         case .held:
-            if let place = held.firstIndex(where: { $0 === client }) { held.remove(at: place) }
+            held.remove(client)
         case .queued(_, let pool, _):
             pool.remove(client)
             announceWaiting(pool)
@@ -51,8 +48,7 @@ extension Pooler {
 
     /// Where a read has to wait for a replica, or to do without one, newer positions would help.
     func wantPositions(now: Instant) {
-        guard now - positionsWantedAt >= Self.wantSpacing else { return }
-        positionsWantedAt = now
+        guard held.needPositions(now: now) else { return }
         effects.append(.wantPositions)
     }
 

@@ -18,7 +18,7 @@ extension Pooler {
         }
         // No database has an empty name.
         let key = PoolKey(node: primary, database: "", user: client.user)
-        switch place(for: key, client.policy.pool, now: now) {
+        switch place(for: key, client.policy.pool) {
         case .granted: break
         case .poolFull:
             return .fail(
@@ -40,11 +40,11 @@ extension Pooler {
         return .wait
     }
 
-    private func place(for key: PoolKey, _ pool: PoolPolicy, now: Instant) -> SlotVerdict {
+    private func place(for key: PoolKey, _ pool: PoolPolicy) -> SlotVerdict {
         let limits = ServerLimits(
             pool: pool.size, node: policy.pools.serversPerNode, user: pool.serversPerUser)
         let verdict = ledger.acquire(key, limits)
-        guard case .full(let scope) = verdict, makeRoom(in: scope, now: now) else { return verdict }
+        guard case .full(let scope) = verdict, makeRoom(in: scope) else { return verdict }
         return ledger.acquire(key, limits)
     }
 

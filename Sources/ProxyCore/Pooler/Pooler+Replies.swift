@@ -67,7 +67,7 @@ extension Pooler {
         }
         guard text == "DEALLOCATE ALL" || text == "DISCARD ALL" else { return }
         let (names, statements) = server.requests.replies.definitions
-        client.statements.removeAll(but: names.union([unnamed]))
+        client.statements.removeAll(but: names.union([hashing.unnamed]))
         server.statements.keepOnly { statements.contains($0) }
     }
 
@@ -127,7 +127,7 @@ extension Pooler {
         _ name: String, _ value: String, _ message: RawSpan, _ server: ServerConnection
     ) {
         let key = name.lowercased()
-        server.reported(parameterSets.one(for: server.reported.with(key, value)))
+        server.reported(shared.parameters(server.reported.with(key, value)))
         if key == ReportedName.hotStandby {
             server.told(isInRecovery: value == "on")
             return

@@ -129,8 +129,7 @@ extension Pooler {
         if found.isEmpty {
             client.sqlVersion = 0
         } else {
-            statementVersion += 1
-            client.sqlVersion = statementVersion
+            client.sqlVersion = versions.nextSQLStatements()
         }
         return found.keys.allSatisfy { statements[$0] != nil } && statements.isWithinLimits
     }

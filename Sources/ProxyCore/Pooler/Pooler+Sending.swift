@@ -25,7 +25,7 @@ extension Pooler {
 
     /// A simple query destroys the unnamed statement (manual: "Extended Query").
     func forgetUnnamed(_ client: ClientSession) {
-        if client.statements.count > 0 { client.statements.remove(hash: unnamed) }
+        if client.statements.count > 0 { client.statements.remove(hash: hashing.unnamed) }
     }
 
     /// The last messages of the unit that gave names or took them had no effect.

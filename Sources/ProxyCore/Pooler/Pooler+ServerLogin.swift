@@ -62,7 +62,7 @@ extension Pooler {
             .log(
                 .serverOpened(
                     server.key.node, database: server.key.database, user: server.key.user)))
-        loads.connected(to: server.key.node)
+        load.connected(to: server.key.node)
         if server.replication != nil { return replicationReady(server, now: now) }
         if server.isInRecovery == nil {
             // Before PostgreSQL 14 it is not reported.
@@ -98,7 +98,7 @@ extension Pooler {
         _ server: ServerConnection, _ pool: ServerPool?, _ reason: String, now: Instant
     ) {
         counters[node: server.key.node].connectErrors += 1
-        loads.connectFailed(to: server.key.node, now: now)
+        load.connectFailed(to: server.key.node, now: now)
         effects.append(.log(.serverFailed(server.key.node, reason: reason)))
         guard let pool else { return }
         pool.opening -= 1
@@ -121,7 +121,7 @@ extension Pooler {
         pool?.openingFailed(now: now)
         switch error.sqlState {
         case _ where mayBeBehind:
-            loads.connectFailed(to: node, now: now)
+            load.connectFailed(to: node, now: now)
             pool?.waiters.forEach { $0.unit.replay.refusedByReplica() }
             if let pool { rerouteWaiters(of: pool, now: now) }
         case "53300" where ["InitializeSessionUserId", "CheckMyDatabase"].contains(error.routine):
@@ -130,7 +130,7 @@ extension Pooler {
         case "57P01", "57P02", "57P03", "53300", "08P01":
             // It starts, stops or is full: others may have room, or it may be over soon.
             effects.append(.doubt(node))
-            loads.connectFailed(to: node, now: now)
+            load.connectFailed(to: node, now: now)
             if let pool { rerouteWaiters(of: pool, now: now) }
         default:
             // It would say the same to everybody who waits.

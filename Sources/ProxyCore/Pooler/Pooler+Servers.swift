@@ -5,11 +5,7 @@ internal import PostgresWire
 /// Server connections: opened within the limits, logged in, reused, handed over, closed.
 extension Pooler {
     func pool(_ key: PoolKey) -> ServerPool {
-        if let pool = pools[key] { return pool }
-        let pool = ServerPool(
-            key: key, policy: policy.session(database: key.database, user: key.user).pool)
-        pools[key] = pool
-        return pool
+        pools.pool(key, policy: policy.session(database: key.database, user: key.user).pool)
     }
 
     /// The same by way of the client, which knows its pools: this is asked for each unit of work.
@@ -36,7 +32,7 @@ extension Pooler {
             case .granted: open(pool, node, now: now)
             case .poolFull: return
             case .full(let scope):
-                if !makeRoom(in: scope, now: now) {
+                if !makeRoom(in: scope) {
                     effects.append(.broadcast(.makeRoom(scope)))
                     return
                 }
@@ -68,14 +64,8 @@ extension Pooler {
     }
 
     /// Closes an idle server of a pool that nobody waits for.
-    func makeRoom(in scope: ServerScope, now: Instant) -> Bool {
-        var oldest: ServerConnection?
-        for pool in pools.values where scope.contains(pool.key) && pool.waitingCount == 0 {
-            guard let server = pool.idleServers.first else { continue }
-            if let oldest, (oldest.idleSince ?? now) <= (server.idleSince ?? now) { continue }
-            oldest = server
-        }
-        guard let oldest else { return false }
+    func makeRoom(in scope: ServerScope) -> Bool {
+        guard let oldest = pools.oldestIdle(in: scope) else { return false }
         close(oldest, .makeRoom)
         return true
     }
@@ -88,8 +78,8 @@ extension Pooler {
     func release(_ server: ServerConnection, isNew: Bool = false, now: Instant) {
         guard server.isLeased, server.client == nil, server.isAtRest else { return }
         guard let pool = server.pool else { return close(server, .topology) }
-        let isTooOld = isTooOld(server, now: now) || isDraining && clientCount == 0
-        if isTooOld || loads.mayBeBroken(server.key.node, since: server.openedAt) {
+        let isTooOld = isTooOld(server, now: now) || clients.isDraining && clients.connected == 0
+        if isTooOld || load.nodes.mayBeBroken(server.key.node, since: server.openedAt) {
             close(server, isTooOld ? .lifetime : .lost)
             return grow(pool, now: now)
         }

@@ -51,7 +51,7 @@ extension Pooler {
             detach(client, server)
             cleanUp(server, now: now)
         }
-        if client.status == .idle && isDraining && server.status == .idle {
+        if client.status == .idle && clients.isDraining && server.status == .idle {
             farewell(client)
             return .wait
         }
@@ -116,14 +116,14 @@ extension Pooler {
         _ findings: StateInspection.Findings, _ client: ClientSession, _ server: ServerConnection,
         now: Instant
     ) {
-        let found = parameterSets.one(for: ParameterSet(findings.settings))
+        let found = shared.parameters(ParameterSet(findings.settings))
         server.session.applied(found)
         var wanted = findings.settings
         adoptOwn(from: &wanted, client, now: now)
         for entry in client.startup.entries where isReset(entry.name, to: wanted, client) {
             wanted[entry.name] = entry.value
         }
-        let settings = parameterSets.one(for: ParameterSet(wanted))
+        let settings = shared.parameters(ParameterSet(wanted))
         client.settings = settings.isSame(as: found) ? found : settings
         if client.settings.isSame(as: found) { server.session.applied(client.settings) }
         var pins = findings.pins
@@ -142,7 +142,7 @@ extension Pooler {
             return prepared.contains(String(decoding: name, as: UTF8.self))
         }
         // Something deallocated all that there was: the client's own statements are meant too.
-        if hadStatements && server.statements.isEmpty { client.statements.removeAll(but: [unnamed]) }
+        if hadStatements && server.statements.isEmpty { client.statements.removeAll(but: [hashing.unnamed]) }
     }
 
     /// Whether a setting of the startup packet has been reset, so that its value comes back (manual:

@@ -11,17 +11,17 @@ extension Pooler {
     /// When to call `deadlineReached`: soon while somebody waits or work is timed, else once a
     /// second, and never when there is nothing that could grow old.
     package var nextDeadline: Instant? {
-        if timesWork && clientCount > 0 { return lastHousekeeping + Self.tick }
-        if !held.isEmpty || loggingIn > 0 || pools.values.contains(where: { $0.waitingCount > 0 }) {
+        if timesWork && clients.connected > 0 { return lastHousekeeping + Self.tick }
+        if !held.isEmpty || clients.loggingIn > 0 || pools.all.contains(where: { $0.waitingCount > 0 }) {
             return lastHousekeeping + Self.tick
         }
-        return clientCount > 0 || !pools.isEmpty ? lastHousekeeping + Self.housekeeping : nil
+        return clients.connected > 0 || !pools.isEmpty ? lastHousekeeping + Self.housekeeping : nil
     }
 
     package func deadlineReached(now: Instant) {
         lastHousekeeping = now
         expireHeld(now: now)
-        for pool in Array(pools.values) { tend(pool, now: now) }
+        for pool in pools.all { tend(pool, now: now) }
         for occupant in slots.occupants {
             switch occupant {
             case .vacant: break
@@ -43,7 +43,7 @@ extension Pooler {
 
     private func expireHeld(now: Instant) {
         let limit = policy.routing.holdTimeout
-        for client in held {
+        for client in held.clients {
             guard case .held(let reason, let since) = client.unit.phase, now - since >= limit else {
                 continue
             }
@@ -56,9 +56,7 @@ extension Pooler {
     }
 
     private func retryHeld(now: Instant) {
-        let waiting = held
-        held.removeAll(keepingCapacity: true)
-        for client in waiting {
+        for client in held.takeAll() {
             guard case .held(_, let since) = client.unit.phase else { continue }
             client.unit.routed()
             let answer = client.unit.isLogin ? nil : answerLocally(client, now: now)
@@ -86,7 +84,7 @@ extension Pooler {
         }
         guard pool.total == 0 && pool.waitingCount == 0 else { return }
         pool.isRetired = true
-        pools[pool.key] = nil
+        pools.remove(pool)
     }
 
     private func expire(_ client: ClientSession, now: Instant) {
@@ -175,11 +173,11 @@ extension Pooler {
     package func topologyChanged(_ topology: Topology, now: Instant) {
         let old = self.topology
         self.topology = topology
-        loads.follow(topology)
+        load.follow(topology)
         if topology.primary != old.primary || topology.timeline != old.timeline {
             fence(now: now)
         }
-        for pool in Array(pools.values) where pool.waitingCount > 0 {
+        for pool in pools.all where pool.waitingCount > 0 {
             let isGone = topology[pool.key.node] == nil
             let wasPrimary = old.primary == pool.key.node && topology.primary != pool.key.node
             if isGone || wasPrimary || topology.isDraining(pool.key.node) {
@@ -193,7 +191,7 @@ extension Pooler {
     /// A member that is to leave gets nothing new, and who works there gets to the end of it
     /// (`release` closes what comes free after that). Its server need not wait for our idle ones.
     private func closeIdleServersOfDraining() {
-        for pool in Array(pools.values) where topology.isDraining(pool.key.node) {
+        for pool in pools.all where topology.isDraining(pool.key.node) {
             for server in pool.idleServers { close(server, .topology) }
         }
     }
@@ -216,8 +214,8 @@ extension Pooler {
         self.policy = policy
         self.rules = rules
         profiles.removeAll()
-        sharedPolicies = SharedPolicies()
-        for pool in pools.values {
+        shared.forgetPolicies()
+        for pool in pools.all {
             pool.policy = policy.session(database: pool.key.database, user: pool.key.user).pool
         }
         for occupant in slots.occupants {
@@ -228,8 +226,7 @@ extension Pooler {
 
     /// A catalogue snapshot that differs from the one before, or none any more.
     package func catalogueChanged(_ catalogue: Catalogue?, database name: String) {
-        catalogueVersion += 1
-        database(name).catalogueChanged(catalogue, version: catalogueVersion)
+        database(name).catalogueChanged(catalogue, version: versions.nextCatalogue())
     }
 }
 

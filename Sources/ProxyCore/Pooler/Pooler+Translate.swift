@@ -69,7 +69,7 @@ extension Pooler {
     /// behind it. Where they fail all that is behind them is skipped.
     private func noteExecute(_ client: ClientSession) {
         switch client.unit.sending.boundUnnamed?.classification.command {
-        case .discardAll, .deallocateAll: client.unit.sending.forgotAll(but: unnamed)
+        case .discardAll, .deallocateAll: client.unit.sending.forgotAll(but: hashing.unnamed)
         default: break
         }
     }
@@ -326,8 +326,7 @@ extension Pooler {
         // Once more when the transaction is over: until then other sessions see what was.
         if client.unit.needs.changesSchema { client.database.schemaChangeBegan() }
         if !client.unit.needs.effects.isDisjoint(with: .mayChangeTemporary) {
-            temporaryVersion += 1
-            client.temporaryVersion = temporaryVersion
+            client.temporaryVersion = versions.nextTemporaryObjects()
         }
     }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import DequeModule
 internal import PostgresWire
 internal import StatementClassifier
 
@@ -22,8 +21,6 @@ package final class Pooler {
     let shardCount: Int
     let ledger: any ServerLedger
     let hashing: ByteHash
-    /// The hash of the name that the unnamed statement has.
-    let unnamed: UInt64
     let classifier = StatementClassifier()
     let bytes = BytePool()
     let units = UnitPool()
@@ -33,8 +30,8 @@ package final class Pooler {
             timesWork = policy.timesWork
             if !policy.routing.hasSameOverrides(as: oldValue.routing) {
                 overrides = RoutingOverrides(policy.routing)
-                catalogueVersion += 1
-                databases.values.forEach { $0.overridesChanged(version: catalogueVersion) }
+                let version = versions.nextCatalogue()
+                databases.values.forEach { $0.overridesChanged(version: version) }
             }
         }
     }
@@ -51,37 +48,21 @@ package final class Pooler {
     var secrets: SecretBytes
 
     var slots = ConnectionSlots()
-    var effects: Deque<Effect> = []
+    var effects = EffectQueue()
 
-    var pools: [PoolKey: ServerPool] = [:]
+    var pools = ServerPools()
     var databases: [String: DatabaseState] = [:]
     var credentials: [String: ServerCredential] = [:]
     /// When a password last did not fit: the secret is read again before it is used again.
     var mismatches: [String: Instant] = [:]
     var profiles: [LoginProfile.Key: LoginProfile] = [:]
-    var parameterSets = ParameterSets()
-    var sharedPolicies = SharedPolicies()
-    var loads = NodeLoads()
-    /// Clients whose unit has no node to go to.
-    var held: [ClientSession] = []
-    var clientCount = 0
-    /// Clients that are not yet ready, for whom a login timeout runs.
-    var loggingIn = 0
-    var isDraining = false
+    var shared = SharedValues()
+    var load: ShardLoad
+    var held = HeldClients()
+    var clients = ClientCounts()
     package internal(set) var counters = ShardCounters()
-    package internal(set) var demand: ReadDemand
-    /// The part of the demand that has a server.
-    package internal(set) var executingReads: ReadDemand
     var lastHousekeeping = Instant(0)
-    /// When positions were last asked for.
-    var positionsWantedAt = Instant(0)
-    var catalogueVersion = 0
-    /// Counts what touched the temporary objects of any session.
-    var temporaryVersion = 0
-    /// Counts what sessions prepared by SQL.
-    var statementVersion = 0
-    /// Counts statements that were parsed behind a change of settings in one pipeline.
-    var settingChanges: UInt64 = 0
+    var versions = VersionCounters()
 
     package init(
         shard: ShardID, of shardCount: Int = 1, policy: ProxyPolicy, rules: LoginRules, topology: Topology,
@@ -98,10 +79,8 @@ package final class Pooler {
         random = SplitMix64(seed: randomSeed)
         secrets = SecretBytes(processKey: rules.processKey, stream: shard.index)
         hashing = ByteHash(seed: random.next())
-        unnamed = hashing([])
         registry = StatementRegistry(shard: shard, hashing: hashing)
-        demand = ReadDemand(now: now)
-        executingReads = ReadDemand(now: now)
+        load = ShardLoad(now: now)
     }
 
     // MARK: Sockets
@@ -116,8 +95,7 @@ package final class Pooler {
             now: now)
         client.login = ClientSession.Login()
         slots.place(.client(client), at: id)
-        clientCount += 1
-        loggingIn += 1
+        clients.accepted()
         admit(client)
         return id
     }
@@ -200,10 +178,13 @@ package final class Pooler {
 
     // MARK: Effects
 
-    package func nextEffect() -> Effect? { effects.popFirst() }
+    package func nextEffect() -> Effect? { effects.next() }
 
     /// Clients connected at this moment.
-    package var numberOfClients: Int { clientCount }
+    package var numberOfClients: Int { clients.connected }
+
+    /// Reads at this moment, and those of them that have a server connection.
+    package var readLevels: [Int] { load.levels }
 
     /// What this shard counted, with its gauges, for a scrape.
     package func statistics(now: Instant) -> ShardStatistics {
@@ -219,9 +200,9 @@ package final class Pooler {
                 counters[node: server.key.node].servers.count(Self.activity(of: server))
             }
         }
+        let averages = load.averages(now: now)
         return ShardStatistics(
-            counters: counters, readDemand: demand.average(now: now),
-            executingReads: executingReads.average(now: now))
+            counters: counters, readDemand: averages.demand, executingReads: averages.executing)
     }
 
     private static func activity(of client: ClientSession) -> ClientActivity {

@@ -214,8 +214,13 @@ package struct ClientStatements {
 /// A seeded hash of bytes; the seed keeps clients from choosing names that collide.
 package struct ByteHash: Sendable {
     private let seed: UInt64
+    /// The hash of the name that the unnamed statement has.
+    package private(set) var unnamed: UInt64 = 0
 
-    package init(seed: UInt64) { self.seed = seed }
+    package init(seed: UInt64) {
+        self.seed = seed
+        unnamed = self([])
+    }
 
     package func callAsFunction(_ bytes: [UInt8]) -> UInt64 { self(bytes.rawSpan) }
 

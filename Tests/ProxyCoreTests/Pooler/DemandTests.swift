@@ -6,7 +6,7 @@ import Testing
 /// What counts as demand of reads, and which part of it executes.
 struct DemandTests {
     private func counts(_ world: World) -> [Int] {
-        [world.pooler.demand.current, world.pooler.executingReads.current]
+        world.pooler.readLevels
     }
 
     @Test func `who has a server executes, who waits for one is queued`() {
