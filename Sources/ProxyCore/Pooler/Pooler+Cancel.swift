@@ -44,7 +44,7 @@ extension Pooler {
             proceed(client, .fail(.canceled), now: now)
         case .preparing:
             counters.cancels.count(.answered)
-            client.isCancelRequested = true
+            client.cancelRequested()
             // A statement that is prepared again may wait for a lock.
             if let server = client.server, server.internalQuery?.purpose.mayWaitForLock == true {
                 _ = deliverCancel(to: server)

@@ -34,7 +34,7 @@ extension Pooler {
         if client.keepsServer || !effects.isDisjoint(with: StateInspection.unknowable) {
             server.session.becameUnknown()
         }
-        if client.passing > 0 && !client.isDropping {
+        if client.inbound.isAmidForwarded {
             // Half a message is with the server; the rest will not come.
             return close(server, .clientLeft)
         }

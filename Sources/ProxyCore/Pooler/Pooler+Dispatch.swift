@@ -15,7 +15,7 @@ extension Pooler {
         leaveFailedReplica(client, now: now)
         if let step = answerLocally(client, now: now) { return step }
         client.unit.dispatched(now: now)
-        client.isCancelRequested = false
+        _ = client.takeCancelRequest()
         if client.server == nil && !client.unit.onlyPrepares { client.transaction.carried() }
         if let server = client.server {
             let place = place(of: server)
@@ -166,8 +166,7 @@ extension Pooler {
     func start(_ client: ClientSession, on server: ServerConnection, now: Instant) -> Step {
         client.unit.started(on: client.unit.place ?? place(of: server), now: now)
         if client.unit.isLogin { return finishLogin(client, on: server, now: now) }
-        if client.isCancelRequested {
-            client.isCancelRequested = false
+        if client.takeCancelRequest() {
             guard server.status == .inTransaction else { return .fail(.canceled) }
             failOnServer(client, .canceled, server, now: now)
             return .gather
@@ -189,7 +188,7 @@ extension Pooler {
     /// Tells a client what its new server reports differently from its last one.
     func reportDifferences(to client: ClientSession, from server: ServerConnection) {
         if client.reported.isSame(as: server.reported) {
-            client.reported = server.reported
+            client.state.told(server.reported)
             return
         }
         for entry in server.reported.entries
@@ -198,7 +197,7 @@ extension Pooler {
                 name: ReportedName.display(entry.name), value: entry.value, to: &client.output)
             markDirty(client)
         }
-        client.reported = server.reported
+        client.state.told(server.reported)
     }
 
     /// Sends the deferred BEGIN in front of the unit.

@@ -244,11 +244,11 @@ extension Pooler {
         decided(client)
         error.write(to: &client.output)
         markDirty(client)
-        client.localPortal = nil
+        client.boundLocally(nil)
         if client.unit.messages.end == .complete {
             sendReady(client, client.status)
         } else {
-            client.skipsUntilSync = true
+            client.inbound.skipUntilSync()
         }
         finishUnit(client, now: now)
         if let server = client.server, server.owesNothing, !client.keepsServer {

@@ -21,7 +21,7 @@ extension Pooler {
     }
 
     func receivedWhenReady(_ bytes: RawSpan, from client: ClientSession, now: Instant) -> Relay {
-        if client.passing > 0 { return pass(bytes, from: client, now: now) }
+        if client.inbound.remaining > 0 { return pass(bytes, from: client, now: now) }
         if let server = client.server, server.requests.replies.isCopyingIn, client.inbound.count
             == client.unit.messages.byteCount, client.unit.isRunning {
             let count = copyRun(bytes)
@@ -34,17 +34,17 @@ extension Pooler {
 
     /// Looks at what a client has sent, and says what can be done with it.
     func gatherNext(_ client: ClientSession, now: Instant) -> Step {
-        guard client.phase == .ready, client.passing == 0 else { return .wait }
+        guard client.phase == .ready, client.inbound.remaining == 0 else { return .wait }
         if let server = client.server, server.requests.replies.isCopyingIn, client.unit.isRunning {
             return forwardCopy(client, server) ? .gather : .wait
         }
         switch client.unit.phase {
         case .gathering:
-            if client.skipsUntilSync && !skip(client) { return .wait }
+            if client.inbound.skipsUntilSync && !skip(client) { return .wait }
         case .running, .answered:
             // The server has the Sync or the Query; what follows is the next unit's.
             if client.unit.messages.isComplete { return .wait }
-            if client.skipsUntilSync {
+            if client.inbound.skipsUntilSync {
                 _ = skip(client)
                 return .wait
             }
@@ -205,7 +205,7 @@ extension Pooler {
         add(statement: bytes.extracting(message.statement), hash: hash, to: client)
         if !client.unit.needs.effects.isDisjoint(with: .mayChangeSettings) {
             // `set_config($1, $2, false)`
-            CustomNames.collect(from: bytes, into: &client.customNames)
+            client.state.mayName { CustomNames.collect(from: bytes, into: &$0) }
         }
         return .bind(
             portal: message.portal.shifted(by: MessageHeader.size),
@@ -250,7 +250,7 @@ extension Pooler {
         client.unit.needs.add(text.classification, fingerprint: text.shape)
         // Its EXECUTE may mean another statement by now.
         if text.classification.effects.contains(.sqlExecute),
-            text.meaning.sqlVersion != client.sqlVersion {
+            text.meaning.sqlVersion != client.state.sqlVersion {
             client.unit.needs.requirePrimary()
         }
     }
@@ -281,7 +281,7 @@ extension Pooler {
             standardConformingStrings: client.reported.hasStandardStrings,
             encodingIsSafe: client.reported.encodingIsSafe)
         if !statement.effects.isDisjoint(with: .mayChangeSettings) {
-            CustomNames.collect(from: text, into: &client.customNames)
+            client.state.mayName { CustomNames.collect(from: text, into: &$0) }
         }
         resolve(&statement, text, client)
         return (statement, classifier.shapeHash(text))
@@ -292,7 +292,7 @@ extension Pooler {
     /// After an error in the extended protocol: drops messages up to Sync, as the server does, which
     /// answers that where the unit is open on one. False when bytes are missing.
     private func skip(_ client: ClientSession) -> Bool {
-        while client.skipsUntilSync {
+        while client.inbound.skipsUntilSync {
             let header: MessageHeader?
             do {
                 header = try MessageHeader(in: client.unread, at: 0)
@@ -306,7 +306,7 @@ extension Pooler {
                 return false
             }
             if header.kind == FrontendKind.sync {
-                client.skipsUntilSync = false
+                client.inbound.syncArrived()
                 if client.unit.isRunning, let server = client.server {
                     client.unit.messages.completed()
                     sync(server, .forward)
@@ -357,7 +357,7 @@ extension Pooler {
         provoke(error, client, server)
         sent(to: server)
         dropGathered(client)
-        client.skipsUntilSync = true
+        client.inbound.skipUntilSync()
         return .gather
     }
 

@@ -39,14 +39,14 @@ extension Pooler {
     }
 
     func detach(_ client: ClientSession, _ server: ServerConnection) {
-        client.server = nil
+        client.detached()
         server.lostClient()
         if client.isPausingServer {
-            client.isPausingServer = false
+            client.pausedServer(false)
             effects.append(.resumeReading(server.id))
         }
         if server.isPausingClient {
-            server.isPausingClient = false
+            server.pausedClient(false)
             reconsiderReading(client)
         }
     }

@@ -280,7 +280,7 @@ extension Pooler {
             }
             if wasAborted && !client.transaction.isLost {
                 // The transaction is over. What comes behind its end is a unit of its own.
-                client.localPortal = nil
+                client.boundLocally(nil)
                 client.inbound.consume(offset)
                 client.unit.messages.forget()
                 break
@@ -308,7 +308,7 @@ extension Pooler {
             let name = client.unread.extracting(name.shifted(by: start))
             let text = client.statements.find(name, hash: hash)?.text
             if let error = refusalInAborted(text, or: .noStatement(name), client) { return error }
-            client.localPortal = text
+            client.boundLocally(text)
             client.output.message(BackendKind.bindComplete)
         case .describeStatement(let name, let hash):
             let name = client.unread.extracting(name.shifted(by: start))
@@ -335,7 +335,7 @@ extension Pooler {
             client.output.message(BackendKind.closeComplete)
         case .closePortal: client.output.message(BackendKind.closeComplete)
         case .sync:
-            client.localPortal = nil
+            client.boundLocally(nil)
             sendReady(client, client.status)
         case .flush: break  // Everything leaves at the end of the wake-up anyway.
         }

@@ -211,9 +211,9 @@ extension Pooler {
             values[name] = nil
         }
         client.ownAtStart = client.own
-        client.startup = shared.parameters(ParameterSet(values))
-        client.settings = client.startup
-        client.customNames = Set(values.keys.filter { $0.contains(".") })
+        client.state.started(
+            with: shared.parameters(ParameterSet(values)),
+            customNames: Set(values.keys.filter { $0.contains(".") }))
     }
 
     /// A session that has a server of its own keeps it to its end.
@@ -318,7 +318,7 @@ extension Pooler {
         }
         let key = profileKey(of: client)
         if let profile = profiles[key], now - profile.madeAt < LoginProfile.lifetime {
-            client.settings = profile.settings
+            client.state.changed(to: profile.settings)
             client.endUnit()
             return greet(client, reported: profile.reported, now: now)
         }
@@ -341,7 +341,7 @@ extension Pooler {
         profiles[profileKey(of: client)] = LoginProfile(
             settings: client.settings, reported: server.reported, madeAt: now)
         finishUnit(client, now: now)
-        client.server = nil
+        client.detached()
         server.lostClient()
         greet(client, reported: server.reported, now: now)
         release(server, now: now)
@@ -355,7 +355,7 @@ extension Pooler {
                 value: entry.name == ReportedName.hotStandby ? "off" : entry.value,
                 to: &client.output)
         }
-        client.reported = reported
+        client.state.told(reported)
         client.cancelSecret = secrets.next(
             Self.secretCount(minorVersion: client.login?.minorVersion ?? 0))
         keyData(of: client).write(to: &client.output)

@@ -24,7 +24,7 @@ extension Pooler {
         _ bytes: RawSpan, _ count: Int, from client: ClientSession, to server: ServerConnection
     ) -> Relay {
         let available = min(count, bytes.byteCount)
-        client.passing = count - available
+        client.inbound.forwardNext(count - available)
         return forward(bytes.extracting(0..<available), to: server)
     }
 
@@ -48,7 +48,7 @@ extension Pooler {
         let available = min(client.inbound.count, header.totalCount)
         switch header.kind {
         case FrontendKind.copyData:
-            client.passing = header.totalCount - available
+            client.inbound.forwardNext(header.totalCount - available)
         case FrontendKind.copyDone, FrontendKind.copyFail:
             guard available == header.totalCount else { return false }
             server.requests.forwardEndOfCopy(client.unread.extracting(0..<available))
@@ -71,21 +71,21 @@ extension Pooler {
         server.requests.relay(client.unread.extracting(0..<available))
         client.inbound.consume(available)
         sent(to: server)
-        return client.passing == 0
+        return client.inbound.remaining == 0
     }
 
     // MARK: Long messages
 
     /// More of a message that is passed on as it comes.
     func pass(_ bytes: RawSpan, from client: ClientSession, now: Instant) -> Relay {
-        let count = min(client.passing, bytes.byteCount)
-        client.passing -= count
+        let count = min(client.inbound.remaining, bytes.byteCount)
+        let isForwarded = client.inbound.isAmidForwarded
+        client.inbound.passed(count)
         var relay = Relay(count: count)
-        if !client.isDropping, let server = client.server {
+        if isForwarded, let server = client.server {
             relay = forward(bytes.extracting(0..<count), to: server)
         }
-        if client.passing == 0 {
-            client.isDropping = false
+        if client.inbound.remaining == 0 {
             if let server = client.server { settle(server, isLast: true, now: now) }
             proceed(client, .gather, now: now)
         }
@@ -118,7 +118,7 @@ extension Pooler {
         let available = min(client.inbound.count, header.totalCount)
         server.requests.forward(client.unread.extracting(0..<available), owing: reply)
         client.inbound.consume(available)
-        client.passing = header.totalCount - available
+        client.inbound.forwardNext(header.totalCount - available)
     }
 
     /// A long Bind: its names are rewritten, its parameters pass.
@@ -148,6 +148,6 @@ extension Pooler {
             bodyCount: header.bodyCount - name.count + known.count, portal: portal.rawSpan,
             statement: known, rest: client.unread.extracting(rest))
         client.inbound.consume(available)
-        client.passing = header.totalCount - available
+        client.inbound.forwardNext(header.totalCount - available)
     }
 }

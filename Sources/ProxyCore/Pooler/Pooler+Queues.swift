@@ -42,7 +42,7 @@ extension Pooler {
     ) {
         if let since = client.unit.waitingSince { counters.waits.record(now - since) }
         server.leased(to: client)
-        client.server = server
+        client.attached(to: server)
         client.unit.leased(place, now: now)
     }
 

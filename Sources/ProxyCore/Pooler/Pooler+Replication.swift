@@ -34,7 +34,7 @@ extension Pooler {
         slots.place(.server(server), at: server.id)
         server.replication = client.replication?.startup
         server.reserved(for: client)
-        client.server = server
+        client.attached(to: server)
         client.unit.leased(Unit.Place(node: primary, asReplica: false), now: now)
         effects.append(.connect(server.id, host: node.host, port: node.port))
         return .wait
@@ -67,7 +67,7 @@ extension Pooler {
         // One that does not report it is what the cluster says of it.
         server.told(isInRecovery: false)
         server.opened()
-        client.pins = [.replication]
+        _ = client.state.pinned(by: [.replication])
         counters.pinsBegun.count(.replication)
         finishUnit(client, now: now)
         // What it sent without waiting for the greeting.
@@ -121,7 +121,7 @@ extension Pooler {
 
     /// The server would not let it in.
     func replicationRefused(_ client: ClientSession, _ error: ErrorResponse, now: Instant) {
-        client.server = nil
+        client.detached()
         if Refusal.isShutdown(error) {
             if let place = client.unit.place { effects.append(.doubt(place.node)) }
             client.unit.routed()

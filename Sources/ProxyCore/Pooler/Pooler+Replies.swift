@@ -144,7 +144,7 @@ extension Pooler {
                 send(message, to: client)
             }
         }
-        client.reported = server.reported
+        client.state.told(server.reported)
     }
 
     // MARK: ReadyForQuery
@@ -252,7 +252,7 @@ extension Pooler {
         if client.unit.messages.end != .complete {
             // The Sync is yet to come, or it is martlet's own.
             if client.unit.messages.byteCount > 0 { dropGathered(client) }
-            client.skipsUntilSync = true
+            client.inbound.skipUntilSync()
         } else if server.requests.replies.isEmpty {
             // A Query was skipped, behind a BEGIN by the extended protocol.
             sync(server, .forward)

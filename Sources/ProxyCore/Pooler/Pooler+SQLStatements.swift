@@ -80,30 +80,24 @@ extension Pooler {
 
     /// A unit is about to be sent: where it is one PREPARE, that is remembered until it is answered.
     func notePrepare(_ client: ClientSession) {
-        client.preparing = nil
+        client.state.willPrepare(nil)
         guard let single = client.unit.messages.single, case .prepare(let name) = single.command,
             !client.transaction.mayHaveChangedMeaning, client.policy.pool.mode != .session
         else { return }
         let text = client.unread.copy(single.text)
         guard text.allSatisfy({ $0 < 0x80 }) else { return }
-        client.preparing = SQLStatement(
-            name: String(decoding: SettingText.identifier(text.span, name), as: UTF8.self),
-            text: String(decoding: text, as: UTF8.self), settings: client.settings,
-            classification: single.classification)
+        client.state.willPrepare(
+            SQLStatement(
+                name: String(decoding: SettingText.identifier(text.span, name), as: UTF8.self),
+                text: String(decoding: text, as: UTF8.self), settings: client.settings,
+                classification: single.classification))
     }
 
     /// A command tag of a unit that prepares or forgets.
     func completed(_ tag: String, of client: ClientSession) {
         switch tag {
-        case "PREPARE":
-            if let statement = client.preparing,
-                SQLStatements(client.prepared + [statement]).isWithinLimits {
-                client.prepared.append(statement)
-            }
-            client.preparing = nil
-        case "DEALLOCATE ALL", "DISCARD ALL":
-            client.prepared = []
-            client.sqlStatements = .empty
+        case "PREPARE": client.state.prepareCompleted()
+        case "DEALLOCATE ALL", "DISCARD ALL": client.state.deallocatedAll()
         default: break
         }
     }
@@ -114,8 +108,7 @@ extension Pooler {
         statements found: [String: String], _ client: ClientSession, _ server: ServerConnection
     ) -> Bool {
         let before = server.session.statements
-        var entries = client.sqlStatements.entries + client.prepared
-        client.prepared = []
+        var entries = client.state.takeCandidates()
         entries = entries.enumerated().filter { index, one in
             // The last of a name is the one that is there.
             if entries[(index + 1)...].contains(where: { $0.name == one.name }) { return false }
@@ -124,13 +117,9 @@ extension Pooler {
                 || found[one.name] == nil && client.sqlStatements.holds(one) && !before.holds(one)
         }.map(\.element)
         let statements = client.sqlStatements.with(entries)
-        client.sqlStatements = statements
         server.session.prepared(statements.with(entries.filter { found[$0.name] != nil }))
-        if found.isEmpty {
-            client.sqlVersion = 0
-        } else {
-            client.sqlVersion = versions.nextSQLStatements()
-        }
+        client.state.found(
+            statements, version: found.isEmpty ? 0 : versions.nextSQLStatements())
         return found.keys.allSatisfy { statements[$0] != nil } && statements.isWithinLimits
     }
 

@@ -74,9 +74,8 @@ extension Pooler {
     func drop(_ header: MessageHeader, _ client: ClientSession) -> Bool {
         let available = min(client.inbound.count, header.totalCount)
         client.inbound.consume(available)
-        client.passing = header.totalCount - available
-        client.isDropping = client.passing > 0
-        return client.passing == 0
+        client.inbound.dropNext(header.totalCount - available)
+        return client.inbound.remaining == 0
     }
 
     /// Bytes below this are gathered in the output, so that one wake-up makes one send.

@@ -10,10 +10,9 @@ extension Pooler {
 
     /// The same by way of the client, which knows its pools: this is asked for each unit of work.
     func pool(on node: NodeID, for client: ClientSession) -> ServerPool {
-        for pool in client.pools where pool.key.node == node && !pool.isRetired { return pool }
+        if let pool = client.knownPool(on: node) { return pool }
         let pool = pool(PoolKey(node: node, database: client.database.name, user: client.user))
-        client.pools.removeAll { $0.key.node == node || $0.isRetired }
-        client.pools.append(pool)
+        client.leases(from: pool)
         return pool
     }
 

@@ -13,7 +13,7 @@ extension Pooler {
             return
         }
         // A COPY may fail with half a message of its data at the server: the rest comes first.
-        if let client = server.client, client.passing > 0, !client.isDropping { return }
+        if let client = server.client, client.inbound.isAmidForwarded { return }
         server.incoming.settled()
         let query = server.endInternalQuery()
         guard let client = server.client else {
@@ -124,7 +124,7 @@ extension Pooler {
             wanted[entry.name] = entry.value
         }
         let settings = shared.parameters(ParameterSet(wanted))
-        client.settings = settings.isSame(as: found) ? found : settings
+        client.state.changed(to: settings.isSame(as: found) ? found : settings)
         if client.settings.isSame(as: found) { server.session.applied(client.settings) }
         var pins = findings.pins
         if let found = findings.statements, !adopt(statements: found, client, server) {
@@ -156,12 +156,10 @@ extension Pooler {
     }
 
     private func pin(_ client: ClientSession, _ pins: Set<Pin>) {
-        for pin in pins.subtracting(client.pins) {
+        for pin in client.state.pinned(by: pins) {
             counters.pinsBegun.count(pin.metric)
             effects.append(.log(.pinned(client.id, reason: pin.rawValue)))
         }
-        client.pins = pins
-        if !pins.contains(.temporary) { client.temporaryVersion = 0 }
     }
 
     // MARK: Queries of martlet's own

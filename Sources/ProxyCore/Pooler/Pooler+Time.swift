@@ -98,7 +98,7 @@ extension Pooler {
             if client.replication != nil { return }
             expireWork(of: client, now: now)
             // One that stops in the middle of a message keeps its server waiting.
-            let isAmidMessage = client.passing > 0 && !client.isReadingPaused
+            let isAmidMessage = client.inbound.remaining > 0 && !client.isReadingPaused
             guard client.phase == .ready, client.unit.isGathering || isAmidMessage else {
                 return
             }
@@ -137,7 +137,7 @@ extension Pooler {
                 cancelWork(of: client, .transaction, now: now)
             }
         case .gathering, .routing, .queued, .held, .running:
-            guard isTransactionOver == true, client.passing == 0 else { return }
+            guard isTransactionOver == true, client.inbound.remaining == 0 else { return }
             counters.errors.count(.transactionTimeout)
             refuse(client, "25P04", "terminating connection due to transaction timeout")
         case .preparing where client.server?.internalQuery?.purpose.mayWaitForLock == true:
@@ -158,7 +158,7 @@ extension Pooler {
     ) {
         if let last = client.unit.overdue?.cancelledAt, now - last < Self.cancelInterval { return }
         guard let server = client.server else { return }
-        if server.requests.replies.isCopyingIn && client.passing == 0 {
+        if server.requests.replies.isCopyingIn && client.inbound.remaining == 0 {
             // A server that waits for the rows of a COPY does not heed cancel requests.
             failCopy(server, needsSync: false, reason: "\(subject.rawValue) timeout")
         } else if !deliverCancel(to: server) {

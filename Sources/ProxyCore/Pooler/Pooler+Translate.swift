@@ -256,7 +256,7 @@ extension Pooler {
         _ bytes: RawSpan, portal: Range<Int>, statement name: Range<Int>, hash: UInt64,
         _ client: ClientSession, _ server: ServerConnection
     ) {
-        client.localPortal = nil
+        client.boundLocally(nil)
         let entry = self.statement(bytes.extracting(name), hash: hash, of: client)
         let text = entry?.text
         if portal.isEmpty { client.unit.sending.bound(text) }
@@ -326,7 +326,7 @@ extension Pooler {
         // Once more when the transaction is over: until then other sessions see what was.
         if client.unit.needs.changesSchema { client.database.schemaChangeBegan() }
         if !client.unit.needs.effects.isDisjoint(with: .mayChangeTemporary) {
-            client.temporaryVersion = versions.nextTemporaryObjects()
+            client.state.temporaryObjectsChanged(to: versions.nextTemporaryObjects())
         }
     }
 

@@ -262,7 +262,7 @@ extension Pooler {
         guard client.output.count > policy.limits.pendingOutput, !client.isPausingServer,
             let server = client.server
         else { return }
-        client.isPausingServer = true
+        client.pausedServer(true)
         effects.append(.pauseReading(server.id))
     }
 
@@ -270,7 +270,7 @@ extension Pooler {
         guard client.isPausingServer, client.output.count <= policy.limits.pendingOutput / 2 else {
             return
         }
-        client.isPausingServer = false
+        client.pausedServer(false)
         if let server = client.server { effects.append(.resumeReading(server.id)) }
     }
 
@@ -278,7 +278,7 @@ extension Pooler {
         guard server.isPausingClient, server.requests.pendingCount <= policy.limits.pendingOutput / 2 else {
             return
         }
-        server.isPausingClient = false
+        server.pausedClient(false)
         if let client = server.client { reconsiderReading(client) }
     }
 
@@ -293,7 +293,7 @@ extension Pooler {
         let pause = client.server?.isPausingClient == true
             || !isGathering && backlog > policy.limits.pendingOutput
         if pause == client.isReadingPaused { return }
-        client.isReadingPaused = pause
+        client.pausedReading(pause)
         effects.append(pause ? .pauseReading(client.id) : .resumeReading(client.id))
     }
 
@@ -303,7 +303,7 @@ extension Pooler {
         guard server.requests.pendingCount > policy.limits.pendingOutput, !server.isPausingClient,
             let client = server.client
         else { return }
-        server.isPausingClient = true
+        server.pausedClient(true)
         reconsiderReading(client)
     }
 }

@@ -57,7 +57,7 @@ package final class ServerConnection {
     /// Where it is in what it says to that client.
     package var boundary = MessageBoundary()
     /// Its client is not read, because this connection does not take what the client sent.
-    var isPausingClient = false
+    private(set) var isPausingClient = false
 
     /// What is known of the end of the connection.
     enum Ending {
@@ -210,6 +210,9 @@ package final class ServerConnection {
 
     /// It serves nobody any more, whatever it still owes.
     func lostClient() { client = nil }
+
+    /// Its client is not read any more, or is read again.
+    func pausedClient(_ isPaused: Bool) { isPausingClient = isPaused }
 
     /// Its client left, and the reply is not complete.
     func abandoned(since now: Instant, mayCancel: Bool) {

@@ -27,15 +27,13 @@ package final class ClientSession {
     package var phase = Phase.startup
 
     // What it sent and what it gets.
-    package var inbound: ByteQueue
+    package var inbound: ClientInbox
     package var output: ByteQueue
     package var holdback: ByteQueue
-    /// Bytes still to come of a message that goes to the server (or nowhere) as it comes.
-    package var passing = 0
-    /// They go nowhere.
-    package var isDropping = false
-    package var isReadingPaused = false
-    package var isPausingServer = false
+    /// It is not read, because its server does not take what it sent, or too much is held of it.
+    package private(set) var isReadingPaused = false
+    /// Its server is not read, because it does not take its replies.
+    package private(set) var isPausingServer = false
     package var lastActivity: Instant
 
     // Who it is.
@@ -44,7 +42,7 @@ package final class ClientSession {
     package var user = ""
     package var database: DatabaseState
     /// Those that its servers came from, one a node.
-    package var pools: [ServerPool] = []
+    private var pools: [ServerPool] = []
     package var policy = SharedPolicy.standard
     /// What it counts for; given back when it leaves.
     package var places: [ClientGroup] = []
@@ -56,38 +54,23 @@ package final class ClientSession {
     package var replication: Replication?
 
     // What its session holds.
-    package var startup = ParameterSet.empty
-    package var settings = ParameterSet.empty
-    package var reported = ParameterSet.empty
+    var state = SessionState()
     /// `martlet.*` as the session set them, and as its startup packet did.
     package var own = OwnSettings()
     package var ownAtStart = OwnSettings()
-    package var customNames: Set<String> = []
     package var statements = ClientStatements()
-    /// What it has prepared by SQL.
-    package var sqlStatements = SQLStatements.empty
-    /// Unique over the sessions of the shard and what they prepared by SQL; 0 without any.
-    package var sqlVersion = 0
-    /// What the unit will have prepared once it is answered.
-    package var preparing: SQLStatement?
-    /// What was prepared since the session's state was last read.
-    package var prepared: [SQLStatement] = []
-    /// Unique over the sessions of the shard; 0 without temporary objects.
-    package var temporaryVersion = 0
-    package var pins: Set<Pin> = []
     package var position = SessionPosition()
 
     // What it is doing.
     package var transaction = SessionTransaction()
-    package var server: ServerConnection?
+    package private(set) var server: ServerConnection?
     /// The unit of work while there is something in it.
     private var activeUnit: UnsafeMutablePointer<Unit>?
     private let units: UnitPool
     /// What the unnamed portal runs, where martlet will execute it.
-    package var localPortal: PreparedText?
-    /// An error was reported in the extended protocol: ignore everything up to Sync.
-    package var skipsUntilSync = false
-    package var isCancelRequested = false
+    package private(set) var localPortal: PreparedText?
+    /// A cancel request came while its server was prepared for its unit.
+    private var isCancelRequested = false
 
     package init(
         id: ConnectionID, peer: String, route: Route?, database: DatabaseState, bytes: BytePool,
@@ -101,7 +84,7 @@ package final class ClientSession {
         unsafe activeUnit = nil
         acceptedAt = now
         lastActivity = now
-        inbound = ByteQueue(pool: bytes)
+        inbound = ClientInbox(pool: bytes)
         output = ByteQueue(pool: bytes)
         holdback = ByteQueue(pool: bytes)
     }
@@ -130,6 +113,55 @@ package final class ClientSession {
         unsafe units.give(unit)
     }
 
+    // MARK: What its session holds
+
+    package var startup: ParameterSet { state.startup }
+    package var settings: ParameterSet { state.settings }
+    package var reported: ParameterSet { state.reported }
+    package var customNames: Set<String> { state.customNames }
+    package var pins: Set<Pin> { state.pins }
+    package var sqlStatements: SQLStatements { state.sqlStatements }
+
+    // MARK: Its server connection
+
+    /// It has a server connection.
+    func attached(to server: ServerConnection) { self.server = server }
+
+    /// It has none any more.
+    func detached() { server = nil }
+
+    /// The pool of a node that it leased from before.
+    func knownPool(on node: NodeID) -> ServerPool? {
+        for pool in pools where pool.key.node == node && !pool.isRetired { return pool }
+        return nil
+    }
+
+    /// It leases from this pool; one for each node is remembered.
+    func leases(from pool: ServerPool) {
+        pools.removeAll { $0.key.node == pool.key.node || $0.isRetired }
+        pools.append(pool)
+    }
+
+    /// Its server is not read any more, or is read again.
+    func pausedServer(_ isPaused: Bool) { isPausingServer = isPaused }
+
+    /// It is not read any more, or is read again.
+    func pausedReading(_ isPaused: Bool) { isReadingPaused = isPaused }
+
+    // MARK: What it asked for
+
+    /// The unnamed portal runs this text, if martlet executes it.
+    func boundLocally(_ text: PreparedText?) { localPortal = text }
+
+    /// A cancel request came before its unit was sent.
+    func cancelRequested() { isCancelRequested = true }
+
+    /// Returns true when a cancel request came, once.
+    func takeCancelRequest() -> Bool {
+        defer { isCancelRequested = false }
+        return isCancelRequested
+    }
+
     /// The address that it connects from, without the port.
     package var host: String { String(IPAddress.host(of: peer)) }
 
@@ -147,10 +179,10 @@ package final class ClientSession {
         var meaning = StatementMeaning()
         meaning.catalogueVersion = database.catalogueVersion
         meaning.schemaVersion = database.schemaVersion
-        meaning.temporaryVersion = temporaryVersion
+        meaning.temporaryVersion = state.temporaryVersion
         meaning.reading = settings.reading
         meaning.changes = transaction.settingsHash
-        meaning.sqlVersion = sqlVersion
+        meaning.sqlVersion = state.sqlVersion
         return meaning
     }
 

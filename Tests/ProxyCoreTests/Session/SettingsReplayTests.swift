@@ -77,7 +77,7 @@ struct SettingsReplayTests {
     func `values are quoted for every setting of standard_conforming_strings`(
         value: String, literal: String
     ) {
-        #expect(SQLText.literal(value) == literal)
+        #expect(SQLText.escapeLiteral(value) == literal)
         let text = SettingsReplay.text(
             from: .empty, to: ParameterSet(["application_name": value]))
         #expect(text == sets("E'application_name'", literal))
