@@ -12,13 +12,13 @@ package enum StartupFault: Error, Equatable, Sendable {
     case invalidReplication(String)
 
     /// For the error response that is the last thing the client gets.
-    package var sqlState: String {
+    package var sqlState: SQLState {
         switch self {
-        case .invalidLength, .invalidCancelRequest, .missingTerminator: "08P01"
-        case .unsupportedProtocol: "0A000"
-        case .missingUser: "28000"
-        case .invalidEncoding: "22021"
-        case .invalidReplication: "22023"
+        case .invalidLength, .invalidCancelRequest, .missingTerminator: .protocolViolation
+        case .unsupportedProtocol: .featureNotSupported
+        case .missingUser: .invalidAuthorizationSpecification
+        case .invalidEncoding: .characterNotInRepertoire
+        case .invalidReplication: .invalidParameterValue
         }
     }
 

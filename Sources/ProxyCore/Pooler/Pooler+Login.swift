@@ -136,7 +136,7 @@ extension Pooler {
         log(client, refused: "08P01", reason)
     }
 
-    private func log(_ client: ClientSession, refused sqlState: String, _ reason: String) {
+    private func log(_ client: ClientSession, refused sqlState: SQLState, _ reason: String) {
         effects.append(
             .log(
                 .clientRefused(
@@ -402,7 +402,7 @@ extension Pooler {
     }
 
     /// Refuses a client that is not logged in: a FATAL error, then the end.
-    func refuse(_ client: ClientSession, _ sqlState: String, _ message: String, hint: String? = nil) {
+    func refuse(_ client: ClientSession, _ sqlState: SQLState, _ message: String, hint: String? = nil) {
         ErrorResponse(.fatal, sqlState, message, hint: hint).write(to: &client.output)
         markDirty(client)
         close(client)

@@ -28,7 +28,7 @@ package final class PoolerDriver: ShardHandler {
     var side: SideConnections
     var attempts: ConnectAttempts
     var listeners = ShardListeners()
-    var statistics = LoopStatistics()
+    var statistics = LoopCounters()
     private var whenDrained: (@Sendable () -> Void)?
     /// The latest time at which bytes were given to the core; for these it never goes back.
     private var newestTime = Instant(0)
@@ -70,7 +70,6 @@ package final class PoolerDriver: ShardHandler {
     // MARK: The loop's calls
 
     package func ready(_ id: ConnectionID, _ readiness: SocketReadiness, now: Instant) {
-        statistics.events += 1
         guard table.holds(id) else {
             if listeners.noticed(id) { return acceptWaiting(now: now) }
             return sideReady(id, readiness, now: now)
@@ -108,14 +107,13 @@ package final class PoolerDriver: ShardHandler {
             whenDrained = completion
             pooler.drain(now: now)
         case .statistics(let answer):
-            statistics.openSockets = table.count + side.count
             answer(statistics)
         }
         performEffects(now: now)
     }
 
     package func finish(now: Instant) -> Bool {
-        statistics.wakeUps += 1
+        statistics.wakeups += 1
         readRunnable(now: now)
         if listeners.hasWork(now: now) { acceptWaiting(now: now) }
         tellFailedConnects(now: now)
@@ -173,7 +171,7 @@ package final class PoolerDriver: ShardHandler {
             statistics.reads += 1
             switch unsafe table.receive(id, into: buffer) {
             case .received(let count, let drained):
-                statistics.bytesRead += UInt64(count)
+                statistics.bytesReceived += count
                 // Records without data, such as those of a handshake, are work, too.
                 budget -= max(count, 4096)
                 // The end of the stream makes no edge of its own when it came with the bytes.
@@ -311,7 +309,7 @@ package final class PoolerDriver: ShardHandler {
         if table.state(of: id).contains(.streaming) { endStream(id) }
         switch table.send(bytes, to: id) {
         case .sent(let count, let full):
-            statistics.bytesSent += UInt64(count)
+            statistics.bytesSent += count
             if full { table.remove(.writable, of: id) }
             return count
         case .failed:
@@ -534,7 +532,6 @@ package final class PoolerDriver: ShardHandler {
         let failed = failedConnects
         failedConnects = []
         for (id, reason) in failed where table.holds(id) {
-            statistics.failedConnects += 1
             lost(id, reason: reason, now: now)
         }
     }

@@ -14,7 +14,7 @@ package final class TopologyDriver: @unchecked Sendable {
 
     /// The control plane's queue, shared with the stores; nothing on it may block.
     package let queue: DispatchQueue
-    private let client: PatroniClient
+    private let client: HTTPClient
     private let resolver: Resolver
     private let account: ControlAccount
     private let clock: @Sendable () -> Instant
@@ -33,7 +33,7 @@ package final class TopologyDriver: @unchecked Sendable {
     /// queue, ten times a second and more: it must only hand the snapshot on.
     package init(
         policy: ProxyPolicy, seeds: [String], account: ControlAccount,
-        client: PatroniClient = PatroniClient(), resolver: Resolver = Resolver(),
+        client: HTTPClient = HTTPClient(), resolver: Resolver = Resolver(),
         queue: DispatchQueue, logger: Logger, seed: UInt64,
         clock: @escaping @Sendable () -> Instant,
         onChange: @escaping @Sendable (Topology) -> Void
@@ -155,7 +155,7 @@ package final class TopologyDriver: @unchecked Sendable {
         }
     }
 
-    private func discovered(_ url: String, _ answer: RestAnswer, _ round: DiscoveryRound) {
+    private func discovered(_ url: String, _ answer: HTTPAnswer, _ round: DiscoveryRound) {
         switch round.answered(answer) {
         case .wait: return
         case .found(let report):

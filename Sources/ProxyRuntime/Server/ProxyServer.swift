@@ -76,7 +76,7 @@ package final class ProxyServer: Sendable {
             })
         driver = TopologyDriver(
             policy: configuration.policy, seeds: configuration.seeds, account: account,
-            client: PatroniClient(files: configuration.patroniTLS), queue: queue, logger: logger, seed: generator.next(), clock: clock,
+            client: HTTPClient(files: configuration.patroniTLS), queue: queue, logger: logger, seed: generator.next(), clock: clock,
             onChange: { outlet.server?.changed($0) })
         let peers = PeerDirectory(
             names: configuration.peers, queue: queue, logger: logger,
@@ -120,11 +120,7 @@ package final class ProxyServer: Sendable {
         var addresses: [SocketAddress] = []
         for listener in listeners {
             do {
-                addresses += try shards.listen(
-                    ListenAddress(
-                        host: listener.address.host, port: listener.address.port,
-                        route: listener.route)
-                ) { [logger] error in
+                addresses += try shards.listen(listener) { [logger] error in
                     logger.error("clients cannot be accepted", metadata: ["error": "\(error)"])
                 }
             } catch {
@@ -302,7 +298,7 @@ package final class ProxyServer: Sendable {
         guard let statistics = await shards.statistics() else { return nil }
         var page = MetricsPage()
         page.statistics = ShardStatistics.sum(statistics)
-        page.statistics.loop = LoopCounters(await shards.loopStatistics())
+        page.statistics.loop = await shards.loopStatistics()
         page.process = ProcessStatistics.figures()
         page.shards = shardCount
         page.logLinesDropped = log.droppedLines
@@ -388,20 +384,5 @@ extension LogRules {
         level = Logger.Level(rawValue: settings.level.rawValue) ?? .info
         format = settings.format == .json ? .json : .text
         statements = settings.statements
-    }
-}
-
-extension LoopCounters {
-    init(_ loop: LoopStatistics) {
-        self.init()
-        wakeups = Int(clamping: loop.wakeUps)
-        reads = Int(clamping: loop.reads)
-        emptyReads = Int(clamping: loop.emptyReads)
-        sends = Int(clamping: loop.sends)
-        bytesReceived = Int(clamping: loop.bytesRead)
-        bytesSent = Int(clamping: loop.bytesSent)
-        blocks = Int(clamping: loop.blocks)
-        accepted = Int(clamping: loop.accepted)
-        refusedMail = Int(clamping: loop.refusedMail)
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ProxyConfiguration
+internal import ProxyCore
 
 /// What `martlet check` found out about a cluster, before it is judged.
 struct ClusterFacts: Sendable {

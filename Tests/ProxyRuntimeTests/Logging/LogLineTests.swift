@@ -2,6 +2,7 @@
 
 import Foundation
 import Logging
+import PostgresWire
 import ProxyCore
 import ProxyRuntime
 import Testing
