@@ -5,9 +5,6 @@ internal import StatementClassifier
 
 /// What goes from a client to its server as it comes: COPY data, and messages too long to be held.
 extension Pooler {
-    /// Bytes below this are gathered in the output, so that one wake-up makes one send.
-    static let directCount = 16 << 10
-
     // MARK: COPY
 
     /// How many bytes at the front are whole CopyData messages, or the beginning of one.
@@ -92,7 +89,7 @@ extension Pooler {
     }
 
     func forward(_ bytes: RawSpan, to server: ServerConnection) -> Relay {
-        if bytes.byteCount >= Self.directCount {
+        if bytes.byteCount >= Relay.directCount {
             return Relay(count: bytes.byteCount, destination: server.id)
         }
         server.output.append(bytes)

@@ -178,7 +178,7 @@ extension Pooler {
     }
 
     func deliver(_ bytes: RawSpan, to client: ClientSession) -> Relay {
-        if bytes.byteCount >= Self.directCount {
+        if bytes.byteCount >= Relay.directCount {
             return Relay(count: bytes.byteCount, destination: client.id)
         }
         send(bytes, to: client)

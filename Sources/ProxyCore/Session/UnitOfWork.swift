@@ -25,7 +25,7 @@ package struct UnitOfWork {
     package var phase = Phase.gathering
     package var destination = Destination.replica
     package var reason = Reason.none
-    package var hint: RouteHint?
+    package var hint: Destination?
     package var effects = SessionEffects()
     package var containsTransactionControl = false
     /// A COMMIT, END or PREPARE TRANSACTION is among its statements.

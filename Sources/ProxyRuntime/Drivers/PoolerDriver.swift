@@ -45,8 +45,6 @@ package final class PoolerDriver: ShardHandler {
     private static let bufferSize = 256 << 10
     /// What one socket may bring in one wake-up before the others get their turn.
     private static let readBudget = 512 << 10
-    /// A relayed span of this size is sent from where it is instead of being gathered.
-    private static let sentDirectly = 16 << 10
 
     package init(
         shard: ShardID, pooler: Pooler, policy: ProxyPolicy, epoll: EpollSet,
@@ -232,7 +230,7 @@ package final class PoolerDriver: ShardHandler {
     private func forward(_ bytes: RawSpan, to destination: ConnectionID) {
         guard table.holds(destination) else { return }
         var sent = 0
-        if bytes.byteCount >= Self.sentDirectly && canSend(destination) {
+        if bytes.byteCount >= Relay.directCount && canSend(destination) {
             if pooler.outputCount(of: destination) > 0 { flush(destination) }
             if pooler.outputCount(of: destination) == 0 && canSend(destination) {
                 sent = send(bytes, to: destination)

@@ -202,7 +202,7 @@ final class WatchedResource: Sendable {
         }
         if isBack {
             logger.info(
-                "Kubernetes can be watched again", metadata: ["resource": "\(kind.rawValue)"])
+                "Kubernetes watch resumed", metadata: ["resource": "\(kind.rawValue)"])
         }
         hints.forEach(onHint)
         perform(action)
@@ -289,7 +289,7 @@ final class WatchedResource: Sendable {
         }
         if isNews, case .failed(let reason) = end {
             logger.warning(
-                "Kubernetes cannot be watched; members are found by Patroni alone",
+                "Kubernetes watch failed, members are found through Patroni alone",
                 metadata: ["resource": "\(kind.rawValue)", "reason": "\(reason)"])
         }
         perform(action)

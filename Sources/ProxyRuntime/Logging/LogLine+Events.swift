@@ -34,9 +34,9 @@ extension LogLine {
         case .clientLeft: "client left"
         case .serverOpened: "server connection opened"
         case .serverFailed: "server connection failed"
-        case .serverProtocolViolation: "server broke the protocol, connection closed"
-        case .unitRetried: "unit of work run again elsewhere"
-        case .pinned: "client pinned to its server"
+        case .serverProtocolViolation: "protocol violation by server, connection closed"
+        case .unitRetried: "statement retried on another server connection"
+        case .pinned: "client pinned to its server connection"
         }
     }
 

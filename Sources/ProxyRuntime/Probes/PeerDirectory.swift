@@ -120,7 +120,7 @@ package final class PeerDirectory: Sendable {
         }
         guard let changed else { return }
         logger.info(
-            "the other martlets are known",
+            "peer list updated",
             metadata: [
                 "peers": "\(changed.others.map { "\($0.host):\($0.port)" }.joined(separator: ","))",
                 "own": "\(changed.ownTag == 0 ? "unknown" : "\(changed.ownTag)")",

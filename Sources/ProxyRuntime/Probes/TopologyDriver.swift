@@ -81,11 +81,6 @@ package final class TopologyDriver: @unchecked Sendable {
     /// Sessions wait for newer log positions; asked for no more often than is useful.
     package func wantPositions() { queue.async { self.happened(.positionsWanted) } }
 
-    /// Something outside, such as a watch on pods, says that a member is to leave.
-    package func draining(name: String, _ isDraining: Bool) {
-        hinted(.draining(name: name, isDraining))
-    }
-
     /// A watch on Kubernetes saw something that gives reason to look.
     package func hinted(_ hint: ClusterHint) { queue.async { self.happened(.hinted(hint)) } }
 
@@ -160,7 +155,7 @@ package final class TopologyDriver: @unchecked Sendable {
         case .wait: return
         case .found(let report):
             if faults.ended(url) {
-                logger.info("Patroni tells the members again", metadata: ["url": "\(url)"])
+                logger.info("member list read from Patroni again", metadata: ["url": "\(url)"])
             }
             happened(.discovered(report))
         case .failed(let reason): undiscovered(url, reason)
@@ -170,7 +165,8 @@ package final class TopologyDriver: @unchecked Sendable {
     private func undiscovered(_ url: String, _ reason: String) {
         if faults.failed(url, reason) {
             logger.warning(
-                "Patroni does not tell the members", metadata: ["url": "\(url)", "reason": "\(reason)"])
+                "cannot read member list from Patroni",
+                metadata: ["url": "\(url)", "reason": "\(reason)"])
         }
         happened(.discoveryFailed)
     }
@@ -209,11 +205,11 @@ package final class TopologyDriver: @unchecked Sendable {
         case .sampleFailed(_, .rejected(let reason)):
             guard faults.failed(server, reason) else { return }
             logger.error(
-                "the service account cannot ask a server",
+                "service account rejected by server",
                 metadata: ["address": "\(server)", "reason": "\(reason)"])
         case .sampled where faults.ended(server):
             logger.info(
-                "the service account can ask a server again", metadata: ["address": "\(server)"])
+                "service account accepted by server again", metadata: ["address": "\(server)"])
         default: return
         }
     }

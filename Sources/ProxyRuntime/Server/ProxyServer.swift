@@ -121,7 +121,7 @@ package final class ProxyServer: Sendable {
         for listener in listeners {
             do {
                 addresses += try shards.listen(listener) { [logger] error in
-                    logger.error("clients cannot be accepted", metadata: ["error": "\(error)"])
+                    logger.error("accept() failed", metadata: ["error": "\(error)"])
                 }
             } catch {
                 throw StartFailure(description: "listen \(listener.address): \(error)")
@@ -130,7 +130,7 @@ package final class ProxyServer: Sendable {
         peers.start(listening: addresses)
         state.withLock { $0.isListening = true }
         logger.notice(
-            "martlet \(version) serves",
+            "martlet \(version) ready",
             metadata: [
                 "listen": "\(listeners.map(\.address.description).joined(separator: ","))",
                 "http": "\(state.withLock { $0.configuration.httpAddress })",
@@ -146,7 +146,7 @@ package final class ProxyServer: Sendable {
             try tls.reconfigure(TLSStore.Settings(configuration))
         } catch {
             return logger.error(
-                "the new settings of TLS do not work; nothing was changed",
+                "reload rejected: invalid TLS settings, previous configuration kept",
                 metadata: ["error": "\(error)"])
         }
         let started = state.withLock { state in
@@ -156,7 +156,7 @@ package final class ProxyServer: Sendable {
         // At each reload for as long as they differ: the last one may be all that anybody reads.
         for path in configuration.changesThatNeedRestart(from: started) {
             logger.warning(
-                "a changed setting takes effect after a restart", metadata: ["setting": "\(path)"])
+                "setting changed, takes effect after a restart", metadata: ["setting": "\(path)"])
         }
         log.rules = LogRules(configuration.log)
         account.passwordChanged(to: configuration.service.password.text)
@@ -170,7 +170,7 @@ package final class ProxyServer: Sendable {
             configuration.policy,
             rules: LoginRules(
                 policy: configuration.policy.authentication, processKey: processKey))
-        logger.notice("the configuration was reloaded")
+        logger.notice("configuration reloaded")
     }
 
     /// Takes no new clients, lets transactions end, and returns when the last client has left or
