@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import PostgresWire
+internal import PostgresWire
 
 /// What all logins of one configuration share: the policy, with the secrets of its users at hand.
 package struct LoginRules: Sendable {

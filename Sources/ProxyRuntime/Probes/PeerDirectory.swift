@@ -2,7 +2,7 @@
 
 package import Dispatch
 package import Logging
-package import ProxyConfiguration
+internal import ProxyConfiguration
 package import ProxyCore
 internal import Synchronization
 
