@@ -82,7 +82,8 @@ let package = Package(
         .testTarget(
             name: "ProxyRuntimeTests",
             dependencies: [
-                "ProxyRuntime", "ProxyCore", "StatementClassifier",
+                "ProxyRuntime", "ProxyConfiguration", "ProxyCore", "PostgresWire",
+                "StatementClassifier",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),

@@ -14,8 +14,8 @@ package struct ErrorResponse: Equatable, Sendable {
 
     /// The severity of field V, which is never translated; servers before 9.6 send only S.
     package var severity: Severity
-    /// Five characters; XX000 where the server sent none.
-    package var sqlState: String
+    /// An internal error where the server sent none.
+    package var sqlState: SQLState
     package var message: String
     package var detail: String?
     package var hint: String?
@@ -23,7 +23,7 @@ package struct ErrorResponse: Equatable, Sendable {
     package var routine: String?
 
     package init(
-        _ severity: Severity = .error, _ sqlState: String, _ message: String,
+        _ severity: Severity = .error, _ sqlState: SQLState, _ message: String,
         detail: String? = nil, hint: String? = nil
     ) {
         self.severity = severity
@@ -34,7 +34,7 @@ package struct ErrorResponse: Equatable, Sendable {
     }
 
     package init(body: RawSpan) throws(WireError) {
-        self.init(.error, "XX000", "")
+        self.init(.error, .internalError, "")
         var reader = WireReader(body)
         while true {
             let code = try reader.byte()
@@ -43,7 +43,7 @@ package struct ErrorResponse: Equatable, Sendable {
             switch code {
             case UInt8(ascii: "S"): severity = Severity(rawValue: value) ?? severity
             case UInt8(ascii: "V"): severity = Severity(rawValue: value) ?? severity
-            case UInt8(ascii: "C"): sqlState = value.utf8.count == 5 ? value : sqlState
+            case UInt8(ascii: "C"): sqlState = value.utf8.count == 5 ? SQLState(value) : sqlState
             case UInt8(ascii: "M"): message = value
             case UInt8(ascii: "D"): detail = value
             case UInt8(ascii: "H"): hint = value
@@ -65,7 +65,7 @@ package struct ErrorResponse: Equatable, Sendable {
             }
             field("S", severity.rawValue)
             field("V", severity.rawValue)
-            field("C", sqlState)
+            field("C", sqlState.code)
             field("M", message)
             field("D", detail)
             field("H", hint)

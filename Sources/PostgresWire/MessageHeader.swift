@@ -82,7 +82,6 @@ package enum BackendKind {
     package static let functionCallResponse = UInt8(ascii: "V")
     package static let copyInResponse = UInt8(ascii: "G")
     package static let copyOutResponse = UInt8(ascii: "H")
-    package static let copyBothResponse = UInt8(ascii: "W")
     package static let copyData = UInt8(ascii: "d")
     package static let copyDone = UInt8(ascii: "c")
 }

@@ -10,7 +10,7 @@ package enum StartupOptionsFault: Error, Equatable, Sendable {
     case invalidEncoding
 
     /// A syntax error, as for PostgreSQL.
-    package var sqlState: String { self == .invalidEncoding ? "22021" : "42601" }
+    package var sqlState: SQLState { self == .invalidEncoding ? .characterNotInRepertoire : .syntaxError }
 
     /// The text of the error response.
     package var message: String {

@@ -11,14 +11,14 @@ package enum StartupFault: Error, Equatable, Sendable {
     case invalidEncoding
     case invalidReplication(String)
 
-    /// The message of the error response before the connection is closed.
-    package var sqlState: String {
+    /// The SQLSTATE of the error response before the connection is closed.
+    package var sqlState: SQLState {
         switch self {
-        case .invalidLength, .invalidCancelRequest, .missingTerminator: "08P01"
-        case .unsupportedProtocol: "0A000"
-        case .missingUser: "28000"
-        case .invalidEncoding: "22021"
-        case .invalidReplication: "22023"
+        case .invalidLength, .invalidCancelRequest, .missingTerminator: .protocolViolation
+        case .unsupportedProtocol: .featureNotSupported
+        case .missingUser: .invalidAuthorizationSpecification
+        case .invalidEncoding: .characterNotInRepertoire
+        case .invalidReplication: .invalidParameterValue
         }
     }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import ProxyCore
+
 /// `external_metrics.*`: where martlet serves the external metrics API, and to whom.
 struct ExternalMetricsSettings: Equatable, Sendable {
     var listen: HostAndPort?

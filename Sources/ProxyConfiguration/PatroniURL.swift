@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import ProxyCore
+
 /// The address of a member's Patroni REST interface, such as `http://10.0.0.1:8008`.
 package struct PatroniURL: Hashable, Sendable, CustomStringConvertible {
     /// Whether it is https.

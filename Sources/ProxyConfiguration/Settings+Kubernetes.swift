@@ -16,19 +16,19 @@ extension Settings {
         ).restart,
         Setting(
             "kubernetes.namespace", \.kubernetes.namespace, .optional(.namespace),
-            "Where both are; by default the namespace that martlet's pod is in."
+            "Namespace of the pods and the ConfigMap; by default that of martlet's pod."
         ).restart,
         Setting(
             "kubernetes.api", \.kubernetes.api, .optional(.patroniURL),
-            "The API server; by default the one of the cluster that martlet's pod is in."
+            "URL of the Kubernetes API server; by default that of the cluster martlet runs in."
         ).restart,
         Setting(
             "kubernetes.ca_file", \.kubernetes.authority, .optional(.file),
-            "Authorities of its certificate, in PEM; by default the service account's."
+            "CA certificates of the API server; by default those of martlet's service account."
         ).restart,
         Setting(
             "kubernetes.token_file", \.kubernetes.tokenFile, .optional(.file),
-            "Read for each request, as tokens rotate; by default the service account's."
+            "File with the API token, read for each request; by default the service account's."
         ).restart,
     ]
 
@@ -40,22 +40,22 @@ extension Settings {
         ).restart,
         Setting(
             "external_metrics.cert_file", \.externalMetrics.files.certificate, .optional(.file),
-            "Its certificate in PEM, with the chain behind it, for the Service's DNS name."
+            "Certificate of the external metrics API, with its chain, for the Service's DNS name."
         ).restart,
         Setting(
             "external_metrics.key_file", \.externalMetrics.files.key, .optional(.file),
-            "The key of that certificate, without a passphrase."
+            "Private key of external_metrics.cert_file, without a passphrase."
         ).restart,
         Setting(
             "external_metrics.client_ca_file", \.externalMetrics.files.authority, .optional(.file),
-            "Authorities of clients' certificates: the API server's front-proxy CA."
+            "CA certificates that clients are checked with: the API server's front-proxy CA."
         ).restart,
         Setting(
             "external_metrics.allowed_names", \.externalMetrics.allowedNames, .list(of: .text),
-            "Common names of clients' certificates; [] for any that the authority signed."),
+            "Common names that clients' certificates may have; [] for any."),
         Setting(
             "external_metrics.cluster", \.externalMetrics.cluster, .optional(.labelValue),
-            "The metric's label cluster, also in /autoscale; by default Patroni's scope."),
+            "Value of the metric's label cluster, also in /autoscale; by default Patroni's scope."),
     ]
 }
 

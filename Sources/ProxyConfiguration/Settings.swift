@@ -43,7 +43,7 @@ extension Settings {
     /// What a group is about, for the sample file and the reference.
     static let groups: [(name: String, meaning: String)] = [
         ("patroni", "How the cluster is found and watched."),
-        ("service", "The account that martlet itself uses; `martlet setup` prints its SQL."),
+        ("service", "The role that martlet itself logs in as; `martlet setup` prints its SQL."),
         ("peers", "The other martlets, for cancel requests and for the sum of reads of all."),
         ("http", "Metrics, health, topology and the load of reads over HTTP."),
         ("kubernetes", "Pods and the leader's ConfigMap are watched for hints of what changes."),
@@ -65,56 +65,58 @@ extension Settings {
     private static let patroni: [Setting<Settings>] = [
         Setting(
             "patroni.urls", \.patroniURLs, .list(of: .patroniURL),
-            "REST addresses of one or more members; the others are discovered."
+            "URLs of Patroni's REST API on one or more members; the others are discovered."
         ).example("[http://127.0.0.1:8008]"),
         Setting(
             "patroni.dns", \.patroniDNS, .optional(.address("address", defaultPort: 8008)),
-            "Instead of urls: a name that resolves to every member, and Patroni's port."),
+            "DNS name that resolves to every member, and Patroni's port; instead of patroni.urls."),
         Setting(
             "patroni.https", \.patroniHTTPS, .boolean,
-            "Whether the members behind dns are asked over https."
+            "Whether members found by patroni.dns are asked over https."
         ).restart,
         Setting(
             "patroni.ca_file", \.patroniTLS.authority, .optional(.file),
-            "Authorities of the REST certificates, in PEM; by default the system's."
+            "CA certificates for Patroni's REST API, in PEM; by default the system's."
         ).restart,
         Setting(
             "patroni.cert_file", \.patroniTLS.certificate, .optional(.file),
-            "A certificate to show to Patroni, where it asks for one."
+            "Client certificate for Patroni's REST API, where it asks for one."
         ).restart,
         Setting(
-            "patroni.key_file", \.patroniTLS.key, .optional(.file), "The key of that certificate."
+            "patroni.key_file", \.patroniTLS.key, .optional(.file),
+            "Private key of patroni.cert_file."
         ).restart,
         Setting(
             "patroni.probe_interval", \.policy.topology.probeInterval,
-            .length(.milliseconds(50)...(.seconds(60))), "Between two probes of a member."),
+            .length(.milliseconds(50)...(.seconds(60))), "Interval between probes of a member."),
         Setting(
             "patroni.doubt_interval", \.policy.topology.doubtInterval,
             .length(.milliseconds(10)...(.seconds(60))),
-            "Between two probes while anything is in doubt, as during a failover."),
+            "Interval between probes while anything is in doubt, as during a failover."),
         Setting(
             "patroni.probe_timeout", \.policy.topology.probeTimeout,
-            .length(.milliseconds(10)...(.seconds(60))), "How long a member may take to answer."),
+            .length(.milliseconds(10)...(.seconds(60))),
+            "Time limit for a member's reply to a probe."),
         Setting(
             "patroni.lag_interval", \.policy.topology.lagInterval,
             .length(.milliseconds(10)...(.seconds(60))),
-            "Between two readings of every node's log position by SQL."),
+            "Interval between readings of every node's WAL position."),
         Setting(
             "patroni.timeline_grace", \.policy.topology.timelineGrace, .durationOrZero,
             "How long after a failover a replica may still be one timeline behind."),
     ]
 
     private static let service: [Setting<Settings>] = [
-        Setting("service.user", \.serviceUser, .optional(.text), "Its name.")
+        Setting("service.user", \.serviceUser, .optional(.text), "Role martlet logs in as.")
             .restart.example("martlet"),
-        Setting("service.password", \.servicePassword, .optional(.text), "Its password.")
+        Setting("service.password", \.servicePassword, .optional(.text), "Password of that role.")
             .secret.example("change-me"),
         Setting(
             "service.password_file", \.servicePasswordFile, .optional(.file),
-            "Instead of password: a file that holds it; read again at each reload."),
+            "File with the role's password, instead of service.password; read at each reload."),
         Setting(
             "service.database", \.serviceDatabase, .text,
-            "The database it connects to, where the look-up function is."
+            "Database martlet connects to, where the look-up function is."
         ).restart,
     ]
 
@@ -125,10 +127,12 @@ extension Settings {
         ).restart,
         Setting(
             "peers.addresses", \.peerAddresses, .list(of: .address("address", defaultPort: 6432)),
-            "Where the other martlets accept clients; the list may be the same for all of them."),
+            "Client addresses of the other martlets; all may share one list."),
         Setting(
             "peers.dns", \.peerDNS, .optional(.address("address", defaultPort: 6432)),
-            "A name that resolves to every martlet, this one included (a headless service)."),
-        Setting("http.listen", \.httpAddress, .address("address"), "Where it is served.").restart,
+            "DNS name that resolves to every martlet, this one included (a headless Service)."),
+        Setting(
+            "http.listen", \.httpAddress, .address("address"), "Address of the HTTP endpoint."
+        ).restart,
     ]
 }

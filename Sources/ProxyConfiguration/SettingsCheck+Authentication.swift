@@ -24,7 +24,7 @@ extension SettingsCheck {
         }
         for (index, user) in policy.users.enumerated() {
             if policy.users[..<index].contains(where: { $0.name == user.name }) {
-                report("authentication.users", "'\(user.name)' is there twice")
+                report("authentication.users", "'\(user.name)' is listed twice")
             }
         }
         checkRules()

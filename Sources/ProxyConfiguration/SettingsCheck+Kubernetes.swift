@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import ProxyCore
+
 /// What Kubernetes tells a pod by itself is put in where nothing else is said; the rest is checked.
 extension SettingsCheck {
     /// What is to be watched; nil for nothing, or after it was said why it cannot be.

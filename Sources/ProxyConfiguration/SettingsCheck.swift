@@ -139,7 +139,7 @@ struct SettingsCheck {
         }
         for (index, address) in addresses.enumerated() {
             if let other = addresses[..<index].first(where: address.overlaps) {
-                let same = other == address ? "is there twice" : "overlaps with \(other)"
+                let same = other == address ? "is listed twice" : "overlaps with \(other)"
                 report("listen", "\(address) \(same)")
             }
             if address.overlaps(settings.httpAddress) {
@@ -189,7 +189,7 @@ struct SettingsCheck {
             if override.database == nil, override.user == nil {
                 report(
                     "pools.overrides", "names neither database nor user",
-                    "what holds for all belongs into pools and routing", entry: index)
+                    "put settings for all sessions under pools and routing", entry: index)
             }
             if override == .init(database: override.database, user: override.user) {
                 report(

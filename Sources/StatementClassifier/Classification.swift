@@ -16,12 +16,6 @@ package enum Destination: String, Equatable, Sendable {
     package static func != (a: Destination, b: Destination) -> Bool { !(a == b) }
 }
 
-/// A route that the text itself asks for, in a leading comment `/* martlet: primary */`.
-package enum RouteHint: String, Equatable, Sendable {
-    case primary
-    case replica
-}
-
 /// The needs of one SQL text: where it may run, and what it may leave in the session.
 package struct Classification: Equatable, Sendable {
     /// The nodes for the whole text; one statement for the primary sends all of it there.
@@ -36,7 +30,7 @@ package struct Classification: Equatable, Sendable {
     package var containsTransactionControl = false
     /// Statements that are not empty.
     package var statementCount = 0
-    package var hint: RouteHint?
+    package var hint: Destination?
     /// Details of a session command, when the text is exactly one statement.
     package var command = Command.none
     /// The most that any of its statements sets back.

@@ -12,7 +12,7 @@ struct Lexer: ~Escapable {
     let plainStringsEscape: Bool
     private let words: WordView<WordMeaning>
     private(set) var position = 0
-    private(set) var hint: RouteHint?
+    private(set) var hint: Destination?
     private var sawToken = false
 
     @_lifetime(copy text, copy words)

@@ -278,6 +278,6 @@ def test_without_the_api_everything_goes_on(cluster, watched):
     assert endpoint.eligible() == set(cluster.replicas())
     wait_until("another attempt", lambda: endpoint.metrics().sum(
         "martlet_kubernetes_watch_failures_total") >= 4, 30)
-    lines = [line for line in endpoint.log().splitlines() if "cannot be watched" in line]
+    lines = [line for line in endpoint.log().splitlines() if "watch failed" in line]
     # Once for each watch and reason: the cut, and that nobody is there.
     assert 2 <= len(lines) <= 4, lines

@@ -19,7 +19,7 @@ def pair(cluster, martlet, start_martlet):
     peers = {"peers": {"addresses": [f"127.0.0.1:{first}", f"127.0.0.1:{first + 1}"]}}
     both = [start_martlet(peers), start_martlet(peers)]
     for one in both:
-        wait_until("the peers", lambda one=one: "the other martlets are known" in one.log(), 30)
+        wait_until("the peers", lambda one=one: "peer list updated" in one.log(), 30)
     return both
 
 

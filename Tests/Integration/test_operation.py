@@ -112,11 +112,11 @@ def test_a_new_password_of_the_service_account_is_taken_by_a_reload(cluster, sta
             for name in cluster.names:
                 cluster.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                             " WHERE usename = 'rotated'", name)
-            wait_until("the refusals", lambda: endpoint.log().count("cannot ask a server")
+            wait_until("the refusals", lambda: endpoint.log().count("rejected by server")
                        == len(cluster.names), 60)
             endpoint.martlet.write_configuration({"service": {"password": "second"}})
             endpoint.martlet.reload()
-            wait_until("the end of it", lambda: endpoint.log().count("can ask a server again")
+            wait_until("the end of it", lambda: endpoint.log().count("accepted by server again")
                        == len(cluster.names), 60)
             assert value(connection, "SELECT 1") == 1
             endpoint.wait_settled()
@@ -251,7 +251,7 @@ def test_a_statement_is_shown_only_where_the_operator_asked_for_it(start_martlet
             def retried(connection=connection, endpoint=endpoint):
                 # Until its function is known from the catalogue it goes to the primary at once.
                 connection.execute("SELECT claims_to_be_stable(), 'a told statement'")
-                return [line for line in endpoint.log().splitlines() if "run again" in line]
+                return [line for line in endpoint.log().splitlines() if "retried" in line]
 
             lines = wait_until("a statement to be run again", retried, 30)
         assert ["a told statement" in line for line in lines] == [asked]

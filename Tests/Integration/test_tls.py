@@ -413,10 +413,10 @@ def test_a_replaced_certificate(secure):
         secure.martlet.process.send(signal.SIGHUP)
         wait_until("the expired one", lambda: "certificate verify failed" in refusal(), 30)
         authority.path("proxy.crt").write_text("not a certificate")
-        lines = secure.log().count("the old ones stay in force")
+        lines = secure.log().count("previous ones kept")
         secure.martlet.process.send(signal.SIGHUP)
         wait_until("a complaint",
-                   lambda: secure.log().count("the old ones stay in force") > lines, 30)
+                   lambda: secure.log().count("previous ones kept") > lines, 30)
         assert "certificate verify failed" in refusal()
         for kind, content in kept.items():
             authority.path(f"proxy.{kind}").write_bytes(content)

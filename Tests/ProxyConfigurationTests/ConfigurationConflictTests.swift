@@ -33,7 +33,7 @@ struct ConfigurationConflictTests {
         expect(
             "listen: ['127.0.0.1:1', '127.0.0.1:1', '*:2', '[::1]:2']\nhttp: {listen: 'a:2'}",
             fails: """
-                martlet.yaml:3:9: listen: 127.0.0.1:1 is there twice
+                martlet.yaml:3:9: listen: 127.0.0.1:1 is listed twice
                 martlet.yaml:4:16: http.listen: a:2 is taken by listen (*:2); choose another port
                 martlet.yaml:3:9: listen: [::1]:2 overlaps with *:2
                 """)
@@ -91,7 +91,7 @@ struct ConfigurationConflictTests {
             """,
             fails: """
                 martlet.yaml:5:7: pools.overrides[0]: names neither database nor user; \
-                what holds for all belongs into pools and routing
+                put settings for all sessions under pools and routing
                 martlet.yaml:6:7: pools.overrides[1]: changes nothing; \
                 set mode, size, route, consistency or a limit
                 martlet.yaml:7:7: pools.overrides[2]: is for the same database and user as one \
@@ -138,7 +138,7 @@ struct ConfigurationConflictTests {
                 + "begins like a SCRAM secret, but is none")
         expect(
             "authentication: {users: [{name: a, secret: b}, {name: a, secret: c}]}",
-            fails: "martlet.yaml:3:25: authentication.users: 'a' is there twice")
+            fails: "martlet.yaml:3:25: authentication.users: 'a' is listed twice")
         expect(
             "patroni: {urls: 'http://a:1', doubt_interval: 2s}\nservice: {user: a, password: b}",
             fails: "martlet.yaml:1:47: patroni.doubt_interval: in doubt, members would be probed "

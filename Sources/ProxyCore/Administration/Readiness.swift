@@ -7,8 +7,6 @@ package struct Readiness: Equatable, Sendable {
     /// Every reason against, in words; empty means ready.
     package let reasons: [String]
 
-    package var isReady: Bool { reasons.isEmpty }
-
     /// Ready is: it listens, has seen the cluster, could run at least reads, and is to stay.
     package init(listening: Bool, draining: Bool, topology: Topology) {
         var reasons: [String] = []
@@ -33,8 +31,6 @@ package struct Health: Equatable, Sendable {
 
     /// Every reason against, in words; empty means healthy.
     package let reasons: [String]
-
-    package var isHealthy: Bool { reasons.isEmpty }
 
     /// Judges by the shards, by number, that have not answered in time.
     package init(silentShards: [Int]) {

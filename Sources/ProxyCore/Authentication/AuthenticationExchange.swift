@@ -23,7 +23,7 @@ package struct AuthenticationFailure: Error, Equatable, Sendable {
     /// Never told to the client.
     package let cause: Cause
     /// 28P01 for all that a password decides.
-    package let sqlState: String
+    package let sqlState: SQLState
     /// PostgreSQL's message; the same for every reason to reject a login.
     package let message: String
     /// The error in the client's message, if that is the reason.
@@ -125,11 +125,11 @@ package struct AuthenticationExchange: Sendable {
         switch lookup {
         case .unavailable(let reason):
             return fail(
-                .lookupUnavailable, "57P03",
+                .lookupUnavailable, .cannotConnectNow,
                 "the password of user \"\(user)\" cannot be looked up at the moment", reason)
         case .absent where !asksForPassword:
             return fail(
-                .noLogin, "28000", "role \"\(user)\" is not permitted to log in",
+                .noLogin, .invalidAuthorizationSpecification, "role \"\(user)\" is not permitted to log in",
                 "the role does not exist, or may not log in")
         case .found(let secret) where !asksForPassword:
             return accept(secret.credentialWithoutExchange, into: &output)
@@ -284,7 +284,7 @@ package struct AuthenticationExchange: Sendable {
         }
         guard let expected = MD5Password.response(secret: secret, salt: salt) else {
             return fail(
-                .digestUnavailable, "0A000", "MD5 passwords cannot be used on this machine",
+                .digestUnavailable, .featureNotSupported, "MD5 passwords cannot be used on this machine",
                 "the machine's policy forbids MD5")
         }
         guard Digests.areEqual(Array(body.dropLast()), expected) else {
@@ -312,7 +312,7 @@ package struct AuthenticationExchange: Sendable {
             default: "the password does not match"
             }
         return fail(
-            cause, "28P01", "password authentication failed for user \"\(user)\"", reason)
+            cause, .invalidPassword, "password authentication failed for user \"\(user)\"", reason)
     }
 
     private mutating func refuse(_ fault: ScramFault) -> Step {
@@ -323,11 +323,11 @@ package struct AuthenticationExchange: Sendable {
     }
 
     private mutating func violation(_ message: String) -> Step {
-        fail(.protocolViolation, "08P01", message, message)
+        fail(.protocolViolation, .protocolViolation, message, message)
     }
 
     private mutating func fail(
-        _ cause: AuthenticationFailure.Cause, _ sqlState: String, _ message: String,
+        _ cause: AuthenticationFailure.Cause, _ sqlState: SQLState, _ message: String,
         _ logReason: String, detail: String? = nil
     ) -> Step {
         phase = .over

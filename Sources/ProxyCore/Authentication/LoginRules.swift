@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import PostgresWire
+
 /// The login policy of one configuration, with the secrets of its users prepared.
 package struct LoginRules: Sendable {
     /// A user of the configuration.
@@ -120,7 +122,7 @@ enum LoginVerdict: Equatable {
 
 /// Why a client is refused before it is asked for a password; PostgreSQL's words where it has some.
 struct LoginRefusal: Equatable {
-    let sqlState = "28000"
+    let sqlState = SQLState.invalidAuthorizationSpecification
     let message: String
     var hint: String?
     let logReason: String

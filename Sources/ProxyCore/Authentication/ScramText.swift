@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import PostgresWire
+
 /// Why a SCRAM exchange ended; by whose fault, and in the words of PostgreSQL where it has some.
 package enum ScramFault: Error, Equatable, Sendable {
     /// The peer's message is not one that RFC 5802 allows here.
@@ -18,13 +20,13 @@ package enum ScramFault: Error, Equatable, Sendable {
     case serverNotVerified
 
     /// The SQLSTATE that PostgreSQL would report.
-    package var sqlState: String {
+    package var sqlState: SQLState {
         switch self {
-        case .malformed: "08P01"
-        case .unsupported: "0A000"
-        case .downgraded: "28000"
-        case .secretChanged, .refusedByServer, .serverNotVerified: "28P01"
-        case .tooManyIterations: "08P01"
+        case .malformed: .protocolViolation
+        case .unsupported: .featureNotSupported
+        case .downgraded: .invalidAuthorizationSpecification
+        case .secretChanged, .refusedByServer, .serverNotVerified: .invalidPassword
+        case .tooManyIterations: .protocolViolation
         }
     }
 

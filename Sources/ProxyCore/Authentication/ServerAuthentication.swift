@@ -36,11 +36,11 @@ package enum ServerAuthenticationFault: Error, Equatable, Sendable {
     }
 
     /// The SQLSTATE for the client that waits for this server connection.
-    package var sqlState: String {
+    package var sqlState: SQLState {
         switch self {
-        case .malformed: "08P01"
-        case .unsupportedMethod, .clearTextRefused, .digestUnavailable: "0A000"
-        case .credentialUnsuitable: "28000"
+        case .malformed: .protocolViolation
+        case .unsupportedMethod, .clearTextRefused, .digestUnavailable: .featureNotSupported
+        case .credentialUnsuitable: .invalidAuthorizationSpecification
         case .scram(let fault): fault.sqlState
         }
     }

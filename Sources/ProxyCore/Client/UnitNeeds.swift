@@ -9,7 +9,7 @@ package struct UnitNeeds {
     /// Why it is the primary.
     package private(set) var reason = Reason.none
     /// The route that a comment asks for.
-    package private(set) var hint: RouteHint?
+    package private(set) var hint: Destination?
     package private(set) var effects = SessionEffects()
     /// The most that any statement resets.
     package private(set) var resets = Resets.nothing

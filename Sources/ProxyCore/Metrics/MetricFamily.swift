@@ -28,10 +28,10 @@ package struct MetricFamily: Sendable {
     static let encryptedClients = MetricFamily(
         "martlet_encrypted_clients", .gauge, "Client connections that are encrypted by TLS.")
     static let waitingClients = MetricFamily(
-        "martlet_waiting_clients", .gauge, "Clients whose unit of work waits for a free server.")
+        "martlet_waiting_clients", .gauge, "Clients that wait for a free server connection.")
     static let heldUnits = MetricFamily(
         "martlet_held_units", .gauge,
-        "Units of work held because no node may take them (no primary, no fresh replica).")
+        "Units of work held because no node can run them (no primary, no fresh replica).")
     static let logins = MetricFamily(
         "martlet_logins_total", .counter, "Logins of clients by how they ended.")
     static let errors = MetricFamily(
@@ -46,21 +46,23 @@ package struct MetricFamily: Sendable {
         "Units of work sent to a node, by what they needed and the node's role then.")
     static let unitDuration = MetricFamily(
         "martlet_unit_duration_seconds", .histogram,
-        "From a unit's routing to the end of its answer, by what it needed.")
+        "Time from a unit's routing to the end of its reply, by what it needed.")
     static let waitDuration = MetricFamily(
-        "martlet_wait_duration_seconds", .histogram, "Waits for a free server that ended in one.")
+        "martlet_wait_duration_seconds", .histogram,
+        "Time clients waited for a free server connection that they got.")
     static let holdDuration = MetricFamily(
         "martlet_hold_duration_seconds", .histogram,
-        "Waits for a node that may take the unit, of those that ended in one.")
+        "Time units of work were held until a node could run them.")
     static let retries = MetricFamily(
-        "martlet_retries_total", .counter, "Units run again, unseen by their clients, by reason.")
+        "martlet_retries_total", .counter,
+        "Units of work retried without their clients noticing, by reason.")
     static let pins = MetricFamily(
-        "martlet_pins", .gauge, "Clients that keep one server between transactions, by reason.")
+        "martlet_pins", .gauge, "Clients pinned to a server connection, by reason.")
     static let pinsTotal = MetricFamily(
         "martlet_pins_total", .counter, "Pins that began, by reason.")
     static let prepared = MetricFamily(
         "martlet_prepared_statements_total", .counter,
-        "Prepared statements wanted on a server: already there, parsed first, or closed for room.")
+        "Prepared statements on a server connection: present, parsed first, or closed for room.")
     static let readDemand = MetricFamily(
         "martlet_read_demand", .gauge,
         "Read units executing or queued, averaged over 60 seconds; scale readers by its sum.")
@@ -80,11 +82,11 @@ package struct MetricFamily: Sendable {
     // MARK: Topology
 
     static let replicaLagBytes = MetricFamily(
-        "martlet_replica_lag_bytes", .gauge, "Write-ahead log that a replica has not replayed.")
+        "martlet_replica_lag_bytes", .gauge, "WAL in bytes that a replica has not replayed.")
     static let replicaLagSeconds = MetricFamily(
-        "martlet_replica_lag_seconds", .gauge, "How old the state of a replica is.")
+        "martlet_replica_lag_seconds", .gauge, "Time by which a replica is behind the primary.")
     static let topologyPrimary = MetricFamily(
-        "martlet_topology_primary", .gauge, "1 while a primary is known that may take writes.")
+        "martlet_topology_primary", .gauge, "1 while there is a writable primary.")
     static let topologyTimeline = MetricFamily(
         "martlet_topology_timeline", .gauge, "The highest timeline ever seen.")
     static let topologyVersion = MetricFamily(
@@ -92,10 +94,10 @@ package struct MetricFamily: Sendable {
     static let topologyNodes = MetricFamily(
         "martlet_topology_nodes", .gauge, "Members of the cluster by role.")
     static let topologyEligible = MetricFamily(
-        "martlet_topology_eligible_replicas", .gauge, "Replicas that may get reads.")
+        "martlet_topology_eligible_replicas", .gauge, "Replicas eligible for reads.")
     static let nodeEligible = MetricFamily(
         "martlet_node_eligible", .gauge,
-        "1 where a member may get reads as a replica, else 0 with the reason.")
+        "1 while a member is eligible for reads as a replica, else 0 with the reason.")
     static let nodeWeight = MetricFamily(
         "martlet_node_weight", .gauge, "A member's share of reads, between 0 and 1.")
     static let watchInSync = MetricFamily(
@@ -103,7 +105,7 @@ package struct MetricFamily: Sendable {
         "1 while a watch on the Kubernetes API works, by what is watched.")
     static let watchEvents = MetricFamily(
         "martlet_kubernetes_watch_events_total", .counter,
-        "Objects that a watch on the Kubernetes API has told of.")
+        "Objects received from watches on the Kubernetes API.")
     static let watchFailures = MetricFamily(
         "martlet_kubernetes_watch_failures_total", .counter,
         "Lists and watches of the Kubernetes API that failed.")
@@ -114,12 +116,12 @@ package struct MetricFamily: Sendable {
         "martlet_bytes_total", .counter, "Bytes received and sent, to clients and servers together."
     )
     static let accepted = MetricFamily(
-        "martlet_accepted_total", .counter, "Connections taken from the listeners.")
+        "martlet_accepted_total", .counter, "Client connections accepted.")
     static let blocks = MetricFamily(
         "martlet_blocked_senders_total", .counter,
-        "Times that a sender was not read from because its receiver is slow.")
+        "Times a sender was not read from because its receiver was slow.")
     static let loopWakeups = MetricFamily(
-        "martlet_loop_wakeups_total", .counter, "Times that an event loop woke up.")
+        "martlet_loop_wakeups_total", .counter, "Times an event loop woke up.")
     static let loopCalls = MetricFamily(
         "martlet_loop_calls_total", .counter,
         "Reads, reads that found nothing among them, and sends on sockets.")
@@ -128,9 +130,10 @@ package struct MetricFamily: Sendable {
         "Messages between event loops that found the mailbox full.")
     static let shards = MetricFamily("martlet_shards", .gauge, "Event loops.")
     static let logLinesDropped = MetricFamily(
-        "martlet_log_lines_dropped_total", .counter, "Log lines lost because nobody took them.")
+        "martlet_log_lines_dropped_total", .counter,
+        "Log lines dropped because standard error was not read fast enough.")
     static let draining = MetricFamily(
-        "martlet_draining", .gauge, "1 while martlet finishes its clients' work and then ends.")
+        "martlet_draining", .gauge, "1 while martlet lets open transactions end before it stops.")
     static let buildInfo = MetricFamily(
         "martlet_build_info", .gauge, "Always 1; the labels say what runs.")
     static let residentMemory = MetricFamily(

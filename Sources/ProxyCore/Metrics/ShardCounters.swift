@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What one shard's core counts while it works; plain integers, summed only when somebody looks.
+/// What one shard's core counts while it works; plain integers, summed only for a scrape.
 ///
-/// Gauges (`clients`, `servers`, `pins`) are kept by counting both ways, so that looking costs
-/// nothing and a gauge that does not return to zero shows a leak.
+/// Gauges (`clients`, `servers`, `pins`) are zero here: `Pooler.statistics` fills them in from the
+/// slots, which costs a walk over all connections of the shard for each scrape.
 package struct ShardCounters: Sendable {
     /// Clients by what they do (gauge).
     package var clients = Tally<ClientActivity>()
@@ -45,20 +45,9 @@ package struct ShardCounters: Sendable {
         }
     }
 
-    /// Nodes that were counted for, and those with a lower index.
-    package var nodeCount: Int { nodes.count }
-
     /// A unit of work was sent to a node.
     package mutating func unitRouted(_ unit: UnitClass, to node: NodeID, as target: UnitTarget) {
         self[node: node].count(unit, target)
-    }
-
-    /// A unit of work is answered.
-    package mutating func unitEnded(_ unit: UnitClass, after span: Instant.Span) {
-        switch unit {
-        case .read: readDurations.record(span)
-        case .write: writeDurations.record(span)
-        }
     }
 
     /// Adds another shard's, node by node.

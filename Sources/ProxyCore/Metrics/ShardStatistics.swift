@@ -34,38 +34,3 @@ package struct ShardStatistics: Sendable {
         shards.reduce(into: ShardStatistics()) { $0.add($1) }
     }
 }
-
-/// Counters of a shard's driver: system calls, bytes, refused mail.
-package struct LoopCounters: Sendable, Equatable {
-    /// Times that the loop was woken.
-    package var wakeups = 0
-    /// Calls that read from a socket.
-    package var reads = 0
-    /// Reads that found nothing.
-    package var emptyReads = 0
-    /// Calls that sent on a socket.
-    package var sends = 0
-    package var bytesReceived = 0
-    package var bytesSent = 0
-    /// Senders stopped because their receiver is slow.
-    package var blocks = 0
-    /// Clients taken from the listeners.
-    package var accepted = 0
-    /// Messages between shards that found the mailbox full.
-    package var refusedMail = 0
-
-    package init() {}
-
-    /// Adds another shard's figures.
-    package mutating func add(_ other: LoopCounters) {
-        wakeups &+= other.wakeups
-        reads &+= other.reads
-        emptyReads &+= other.emptyReads
-        sends &+= other.sends
-        bytesReceived &+= other.bytesReceived
-        bytesSent &+= other.bytesSent
-        blocks &+= other.blocks
-        accepted &+= other.accepted
-        refusedMail &+= other.refusedMail
-    }
-}

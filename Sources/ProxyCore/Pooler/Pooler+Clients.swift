@@ -116,7 +116,7 @@ extension Pooler {
     }
 
     /// Refuses a client that is not logged in: a FATAL error, then the end.
-    func refuse(_ client: ClientSession, _ sqlState: String, _ message: String, hint: String? = nil) {
+    func refuse(_ client: ClientSession, _ sqlState: SQLState, _ message: String, hint: String? = nil) {
         ErrorResponse(.fatal, sqlState, message, hint: hint).write(to: &client.output)
         markDirty(client)
         close(client)

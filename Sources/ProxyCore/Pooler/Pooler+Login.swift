@@ -136,7 +136,7 @@ extension Pooler {
         log(client, refused: "08P01", reason)
     }
 
-    private func log(_ client: ClientSession, refused sqlState: String, _ reason: String) {
+    private func log(_ client: ClientSession, refused sqlState: SQLState, _ reason: String) {
         effects.append(
             .log(
                 .clientRefused(

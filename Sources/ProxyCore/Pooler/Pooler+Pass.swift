@@ -5,7 +5,6 @@ internal import StatementClassifier
 
 /// What goes from a client to its server as it comes: COPY data, and messages too long to be held.
 extension Pooler {
-
     // MARK: COPY
 
     /// How many bytes at the front are whole CopyData messages, or the beginning of one.

@@ -78,11 +78,8 @@ extension Pooler {
         return client.inbound.remaining == 0
     }
 
-    /// Bytes below this are gathered in the output, so that one wake-up makes one send.
-    static let directCount = 16 << 10
-
     func forward(_ bytes: RawSpan, to server: ServerConnection) -> Relay {
-        if bytes.byteCount >= Self.directCount {
+        if bytes.byteCount >= Relay.directCount {
             return Relay(count: bytes.byteCount, destination: server.id)
         }
         server.requests.relay(bytes)
@@ -91,7 +88,7 @@ extension Pooler {
     }
 
     func deliver(_ bytes: RawSpan, to client: ClientSession) -> Relay {
-        if bytes.byteCount >= Self.directCount {
+        if bytes.byteCount >= Relay.directCount {
             return Relay(count: bytes.byteCount, destination: client.id)
         }
         send(bytes, to: client)

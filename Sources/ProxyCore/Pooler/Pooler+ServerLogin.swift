@@ -144,7 +144,7 @@ extension Pooler {
 
     /// What a role or database that has just been made or changed meets on a replica that has not
     /// replayed that: no such role or password, no such database, no privilege.
-    static let newToReplicas: Set = ["28000", "28P01", "3D000", "42501"]
+    static let newToReplicas: Set<SQLState> = ["28000", "28P01", "3D000", "42501"]
 
     /// Whether another node knows better who may log in.
     func mayBeBehind(_ node: NodeID) -> Bool { topology.primary.map { $0 != node } ?? false }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import PostgresWire
+
 /// The node that a unit is sent to, or why it waits.
 package enum RouteVerdict: Equatable, Sendable {
     /// Send it to this replica.
@@ -9,7 +11,7 @@ package enum RouteVerdict: Equatable, Sendable {
     /// Hold it: choose again with every new snapshot, up to `holdTimeout`.
     case hold(HoldReason)
     /// There can be no node for it.
-    case refuse(sqlState: String, message: String)
+    case refuse(sqlState: SQLState, message: String)
 }
 
 /// The condition that a held unit waits for.
@@ -22,26 +24,26 @@ package enum HoldReason: String, Equatable, Sendable {
     case position
 
     /// SQLSTATE, message and hint for a unit that has waited for too long.
-    package var timeoutError: (sqlState: String, message: String, hint: String) {
+    package var timeoutError: (sqlState: SQLState, message: String, hint: String) {
         switch self {
         case .noPrimary:
             (
-                "57P03", "no member of the cluster accepts writes at the moment",
+                .cannotConnectNow, "no member of the cluster accepts writes at the moment",
                 "A failover may be in progress. The statement was not sent; try again."
             )
         case .noReplica:
             (
-                "57P03", "no replica is available for reading at the moment",
+                .cannotConnectNow, "no replica is available for reading at the moment",
                 "Every replica is down, excluded or lags too far behind."
             )
         case .nodeFull:
             (
-                "53300", "no server connection became free in time",
+                .tooManyConnections, "no server connection became free in time",
                 "Raise pools.servers_per_node, or use fewer servers."
             )
         case .position:
             (
-                "57P03", "no replica has yet replayed what this session must see",
+                .cannotConnectNow, "no replica has yet replayed what this session must see",
                 "Wait for replication, or use SET martlet.consistency = 'eventual'."
             )
         }
@@ -72,7 +74,7 @@ package enum ReplicaChoice {
         if let primary = topology.primary { return .primary(primary) }
         if topology.isStandbyCluster {
             return .refuse(
-                sqlState: "25006",
+                sqlState: .readOnlyTransaction,
                 message: "this is a standby cluster: none of its members accepts writes")
         }
         return .hold(.noPrimary)

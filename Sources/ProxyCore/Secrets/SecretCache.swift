@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import DequeModule
+package import PostgresWire
 
 /// Decides when the secret of a role is looked up, on which node, and who gets the result.
 ///
@@ -299,7 +300,7 @@ package enum SecretFault: Error, Equatable, Sendable {
     /// The connection broke, or was given up: the query may be sent again.
     case lost(String)
     /// The server refused the query, or the account.
-    case refused(sqlState: String, words: String)
+    case refused(sqlState: SQLState, words: String)
     /// No reply came in time, or the query could not be sent.
     case failed(String)
 

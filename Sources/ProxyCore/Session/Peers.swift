@@ -6,32 +6,6 @@
 /// too: nobody has to number instances, whose addresses a Deployment chooses at random. Two may have
 /// the same name, and one that cannot tell its own address has none; then more than one is asked.
 package struct Peers: Equatable, Sendable {
-    /// One address of an instance.
-    package struct Address: Hashable, Comparable, Sendable {
-        /// Numeric, without brackets.
-        package let host: String
-        package let port: UInt16
-
-        package init(host: String, port: UInt16) {
-            self.host = host
-            self.port = port
-        }
-
-        package static func < (a: Address, b: Address) -> Bool {
-            (a.host, a.port) < (b.host, b.port)
-        }
-
-        /// What a cancel key calls the instance: 1 to 127.
-        package var tag: UInt8 {
-            // FNV-1a: the same in every process, which a hash of Swift's is not.
-            var hash: UInt32 = 2_166_136_261
-            for byte in Array(host.utf8) + [UInt8(port >> 8), UInt8(truncatingIfNeeded: port)] {
-                hash = (hash ^ UInt32(byte)) &* 16_777_619
-            }
-            return UInt8(hash % 127) + 1
-        }
-    }
-
     /// Of those that are found no more are kept.
     package static let limit = 128
     /// A cancel request is passed on to no more.
@@ -40,7 +14,7 @@ package struct Peers: Equatable, Sendable {
     /// What this instance's own keys call it; 0 where it does not know its address.
     package let ownTag: UInt8
     /// In their order.
-    package let others: [Address]
+    package let others: [HostAndPort]
 
     package init() {
         ownTag = 0
@@ -50,7 +24,7 @@ package struct Peers: Equatable, Sendable {
     /// - Parameters:
     ///   - found: the addresses of all instances, this one's among them or not.
     ///   - isOwn: whether an address is this instance's.
-    package init(found: Set<Address>, isOwn: (Address) -> Bool) {
+    package init(found: Set<HostAndPort>, isOwn: (HostAndPort) -> Bool) {
         let sorted = found.sorted()
         ownTag = sorted.first(where: isOwn)?.tag ?? 0
         others = Array(sorted.filter { !isOwn($0) }.prefix(Self.limit))
@@ -58,7 +32,19 @@ package struct Peers: Equatable, Sendable {
 
     /// Whom to ask about a key that calls its instance this; nobody where it calls it something
     /// that no peer is called.
-    package func called(_ tag: UInt8) -> ArraySlice<Address> {
+    package func called(_ tag: UInt8) -> ArraySlice<HostAndPort> {
         (tag == 0 ? others : others.filter { $0.tag == tag }).prefix(Self.askedAtMost)
+    }
+}
+
+extension HostAndPort {
+    /// What a cancel key calls the instance at this address: 1 to 127.
+    package var tag: UInt8 {
+        // FNV-1a: the same in every process, which a hash of Swift's is not.
+        var hash: UInt32 = 2_166_136_261
+        for byte in Array(host.utf8) + [UInt8(port >> 8), UInt8(truncatingIfNeeded: port)] {
+            hash = (hash ^ UInt32(byte)) &* 16_777_619
+        }
+        return UInt8(hash % 127) + 1
     }
 }

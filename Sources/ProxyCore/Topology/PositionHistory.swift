@@ -66,11 +66,6 @@ package struct PositionHistory: Equatable, Sendable {
     package var newest: Sample? { ring.isEmpty ? nil : self[ring.count - 1] }
     package var oldest: Sample? { ring.isEmpty ? nil : self[0] }
 
-    /// The position of the first question sent after a moment, or nil while there is none.
-    package func first(askedAfter moment: Instant) -> LogPosition? {
-        firstSample(askedAfter: moment)?.position
-    }
-
     /// The first question sent after a moment that has its answer.
     package func firstSample(askedAfter moment: Instant) -> Sample? {
         // Mostly there is none yet.

@@ -152,7 +152,7 @@ package struct ConnectAttempts {
         case UInt8(ascii: "N"):
             return .failed("the server does not support SSL, but SSL was required")
         default:
-            return .failed("the server's answer to the request for SSL is neither yes nor no")
+            return .failed("unexpected response to SSLRequest")
         }
     }
 

@@ -20,7 +20,7 @@ extension PoolerDriver {
     }
 
     /// Where there are too many such requests this one is dropped.
-    func ask(_ peer: Peers.Address, _ packet: [UInt8], now: Instant) {
+    func ask(_ peer: HostAndPort, _ packet: [UInt8], now: Instant) {
         guard let id = side.askPeer(host: peer.host, packet: packet, now: now) else { return }
         resolve(id, host: peer.host, port: peer.port)
     }

@@ -28,7 +28,7 @@ package final class PoolerDriver: ShardHandler {
     var side: SideConnections
     var attempts: ConnectAttempts
     var listeners = ShardListeners()
-    var statistics = LoopStatistics()
+    var statistics = LoopCounters()
     private var whenDrained: (@Sendable () -> Void)?
     /// The latest time at which bytes were given to the core; for these it never goes back.
     private var newestTime = Instant(0)
@@ -45,8 +45,6 @@ package final class PoolerDriver: ShardHandler {
     private static let bufferSize = 256 << 10
     /// What one socket may bring in one wake-up before the others get their turn.
     private static let readBudget = 512 << 10
-    /// A relayed span of this size is sent from where it is instead of being gathered.
-    private static let sentDirectly = 16 << 10
 
     package init(
         shard: ShardID, pooler: Pooler, policy: ProxyPolicy, epoll: EpollSet,
@@ -70,7 +68,6 @@ package final class PoolerDriver: ShardHandler {
     // MARK: The loop's calls
 
     package func ready(_ id: ConnectionID, _ readiness: SocketReadiness, now: Instant) {
-        statistics.events += 1
         guard table.holds(id) else {
             if listeners.noticed(id) { return acceptWaiting(now: now) }
             return sideReady(id, readiness, now: now)
@@ -108,14 +105,13 @@ package final class PoolerDriver: ShardHandler {
             whenDrained = completion
             pooler.drain(now: now)
         case .statistics(let answer):
-            statistics.openSockets = table.count + side.count
             answer(statistics)
         }
         performEffects(now: now)
     }
 
     package func finish(now: Instant) -> Bool {
-        statistics.wakeUps += 1
+        statistics.wakeups += 1
         readRunnable(now: now)
         if listeners.hasWork(now: now) { acceptWaiting(now: now) }
         tellFailedConnects(now: now)
@@ -173,7 +169,7 @@ package final class PoolerDriver: ShardHandler {
             statistics.reads += 1
             switch unsafe table.receive(id, into: buffer) {
             case .received(let count, let drained):
-                statistics.bytesRead += UInt64(count)
+                statistics.bytesReceived += count
                 // Records without data, such as those of a handshake, are work, too.
                 budget -= max(count, 4096)
                 // The end of the stream makes no edge of its own when it came with the bytes.
@@ -234,7 +230,7 @@ package final class PoolerDriver: ShardHandler {
     private func forward(_ bytes: RawSpan, to destination: ConnectionID) {
         guard table.holds(destination) else { return }
         var sent = 0
-        if bytes.byteCount >= Self.sentDirectly && canSend(destination) {
+        if bytes.byteCount >= Relay.directCount && canSend(destination) {
             if pooler.outputCount(of: destination) > 0 { flush(destination) }
             if pooler.outputCount(of: destination) == 0 && canSend(destination) {
                 sent = send(bytes, to: destination)
@@ -311,7 +307,7 @@ package final class PoolerDriver: ShardHandler {
         if table.state(of: id).contains(.streaming) { endStream(id) }
         switch table.send(bytes, to: id) {
         case .sent(let count, let full):
-            statistics.bytesSent += UInt64(count)
+            statistics.bytesSent += count
             if full { table.remove(.writable, of: id) }
             return count
         case .failed:
@@ -534,7 +530,6 @@ package final class PoolerDriver: ShardHandler {
         let failed = failedConnects
         failedConnects = []
         for (id, reason) in failed where table.holds(id) {
-            statistics.failedConnects += 1
             lost(id, reason: reason, now: now)
         }
     }

@@ -18,7 +18,7 @@ package enum ShardMail: Sendable {
     /// Anything else that the core should be told, on the shard's queue.
     case perform(@Sendable (Pooler, Instant) -> Void)
     case drain(@Sendable () -> Void)
-    case statistics(@Sendable (LoopStatistics) -> Void)
+    case statistics(@Sendable (LoopCounters) -> Void)
 }
 
 /// A server on its way to another shard.

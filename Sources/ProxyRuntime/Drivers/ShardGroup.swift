@@ -1,25 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Dispatch
+package import ProxyConfiguration
 package import ProxyCore
 package import StatementClassifier
 internal import Synchronization
 
 /// The shard that a core lives on.
 package typealias PoolerShard = Shard<PoolerDriver>
-
-/// Where clients may connect, and the route that doing so means.
-package struct ListenAddress: Equatable, Sendable {
-    package var host: String
-    package var port: UInt16
-    package var route: Route?
-
-    package init(host: String, port: UInt16, route: Route? = nil) {
-        self.host = host
-        self.port = port
-        self.route = route
-    }
-}
 
 /// All shards of the process, and what reaches every shard.
 package final class ShardGroup: Sendable {
@@ -61,13 +49,14 @@ package final class ShardGroup: Sendable {
     /// Accepts clients at every address of this name; returns where it really listens.
     @discardableResult
     package func listen(
-        _ address: ListenAddress, troubled: @escaping @Sendable (SocketError) -> Void = { _ in }
+        _ listener: Configuration.Listener,
+        troubled: @escaping @Sendable (SocketError) -> Void = { _ in }
     ) throws(SocketError) -> [SocketAddress] {
         let opened = try Acceptor.open(
-            host: address.host, port: address.port, troubled: troubled)
+            host: listener.address.host, port: listener.address.port, troubled: troubled)
         for acceptor in opened {
             let number = listenerCount.add(1, ordering: .relaxed).newValue
-            entrances[number % entrances.count].mailbox.post(.listen(acceptor, address.route))
+            entrances[number % entrances.count].mailbox.post(.listen(acceptor, listener.route))
         }
         return opened.map(\.address)
     }
@@ -138,9 +127,9 @@ package final class ShardGroup: Sendable {
     }
 
     /// What the loops that answer have done so far, summed.
-    package func loopStatistics() async -> LoopStatistics {
-        let answers: [LoopStatistics?] = await ask { .statistics($0) }
-        return answers.reduce(into: LoopStatistics()) { sum, one in
+    package func loopStatistics() async -> LoopCounters {
+        let answers: [LoopCounters?] = await ask { .statistics($0) }
+        return answers.reduce(into: LoopCounters()) { sum, one in
             if let one { sum.add(one) }
         }
     }

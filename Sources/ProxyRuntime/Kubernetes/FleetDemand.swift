@@ -27,9 +27,9 @@ package final class FleetDemand: Sendable {
     /// More is no measurement.
     private static let plausible = 0.0...1e9
 
-    private let client = PatroniClient()
+    private let client = HTTPClient()
     private let port: UInt16
-    private let peers: @Sendable () -> [Peers.Address]?
+    private let peers: @Sendable () -> [HostAndPort]?
     private let refresh: @Sendable () -> Void
     private let own: @Sendable () async -> AutoscaleDocument?
     private let state = Mutex(State())
@@ -39,7 +39,7 @@ package final class FleetDemand: Sendable {
     ///   - peers: the others; nil while they are not known.
     ///   - refresh: looks for them anew.
     package init(
-        port: UInt16, peers: @escaping @Sendable () -> [Peers.Address]?,
+        port: UInt16, peers: @escaping @Sendable () -> [HostAndPort]?,
         refresh: @escaping @Sendable () -> Void = {},
         own: @escaping @Sendable () async -> AutoscaleDocument?
     ) {
@@ -104,7 +104,7 @@ package final class FleetDemand: Sendable {
 
     private func ask(_ host: String, _ cluster: String?) async -> Result<Double, Refusal> {
         let place = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
-        var request = PatroniClient.Request("http://\(place)/autoscale", timeout: Self.timeout)
+        var request = HTTPClient.Request("http://\(place)/autoscale", timeout: Self.timeout)
         request.bodyLimit = Self.bodyLimit
         let answer = await withCheckedContinuation { continuation in
             client.get(request) { continuation.resume(returning: $0) }

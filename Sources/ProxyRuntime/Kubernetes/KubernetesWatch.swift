@@ -12,7 +12,7 @@ package import ProxyCore
 /// out of reach, members are found as they are without Kubernetes.
 package final class KubernetesWatch: Sendable {
     private let resources: [WatchedResource]
-    private let client: PatroniClient
+    private let client: HTTPClient
 
     /// - Parameter onHint: called on any thread; it must only hand the hint on.
     package init(
@@ -21,7 +21,7 @@ package final class KubernetesWatch: Sendable {
         onHint: @escaping @Sendable (ClusterHint) -> Void
     ) {
         let queue = DispatchQueue(label: "martlet.kubernetes")
-        let client = PatroniClient(files: TLSFiles(authority: access.authority))
+        let client = HTTPClient(files: TLSFiles(authority: access.authority))
         self.client = client
         var kinds: [WatchedResource.Kind] = []
         if access.pods != nil { kinds.append(.pods) }

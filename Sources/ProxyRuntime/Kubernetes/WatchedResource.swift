@@ -40,7 +40,7 @@ final class WatchedResource: Sendable {
 
     let kind: Kind
     private let access: KubernetesAccess
-    private let client: PatroniClient
+    private let client: HTTPClient
     private let queue: DispatchQueue
     private let logger: Logger
     private let clock: @Sendable () -> Instant
@@ -48,7 +48,7 @@ final class WatchedResource: Sendable {
     private let state: Mutex<State>
 
     init(
-        _ kind: Kind, access: KubernetesAccess, client: PatroniClient, queue: DispatchQueue,
+        _ kind: Kind, access: KubernetesAccess, client: HTTPClient, queue: DispatchQueue,
         logger: Logger, seed: UInt64, clock: @escaping @Sendable () -> Instant,
         onHint: @escaping @Sendable (ClusterHint) -> Void
     ) {
@@ -128,7 +128,7 @@ final class WatchedResource: Sendable {
     }
 
     /// The request; nil after it was reported that there can be none.
-    private func request(_ query: [String], timeout: Instant.Span) -> PatroniClient.Request? {
+    private func request(_ query: [String], timeout: Instant.Span) -> HTTPClient.Request? {
         guard state.withLock({ $0.isRunning }) else { return nil }
         let (resource, selector) =
             switch kind {
@@ -142,7 +142,7 @@ final class WatchedResource: Sendable {
             }
         let url = "\(access.api)/api/v1/namespaces/\(access.namespace)/\(resource)"
         let parameters = ([selector] + query).joined(separator: "&")
-        var request = PatroniClient.Request("\(url)?\(parameters)", timeout: timeout)
+        var request = HTTPClient.Request("\(url)?\(parameters)", timeout: timeout)
         request.headers = ["Accept: application/json"]
         guard let file = access.tokenFile else { return request }
         switch Self.token(in: file) {
@@ -168,7 +168,7 @@ final class WatchedResource: Sendable {
 
     // MARK: Answers
 
-    private func listed(_ answer: RestAnswer) {
+    private func listed(_ answer: HTTPAnswer) {
         switch answer {
         case .failed(let words): ended(.failed(words))
         case .answered(410, _): ended(.gone)
@@ -202,7 +202,7 @@ final class WatchedResource: Sendable {
         }
         if isBack {
             logger.info(
-                "Kubernetes can be watched again", metadata: ["resource": "\(kind.rawValue)"])
+                "Kubernetes watch resumed", metadata: ["resource": "\(kind.rawValue)"])
         }
         hints.forEach(onHint)
         perform(action)
@@ -257,7 +257,7 @@ final class WatchedResource: Sendable {
         }
     }
 
-    private func watchEnded(_ answer: RestAnswer) {
+    private func watchEnded(_ answer: HTTPAnswer) {
         let (hints, told) = state.withLock { state -> ([ClusterHint], ResourceWatch.End?) in
             // A last line without its end counts only where the stream came to its own.
             guard case .answered(200, _) = answer, state.end == nil,
@@ -289,7 +289,7 @@ final class WatchedResource: Sendable {
         }
         if isNews, case .failed(let reason) = end {
             logger.warning(
-                "Kubernetes cannot be watched; members are found by Patroni alone",
+                "Kubernetes watch failed, members are found through Patroni alone",
                 metadata: ["resource": "\(kind.rawValue)", "reason": "\(reason)"])
         }
         perform(action)

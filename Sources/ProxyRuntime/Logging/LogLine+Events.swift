@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Logging
+internal import PostgresWire
 package import ProxyCore
 
 extension LogLine {
@@ -19,7 +20,7 @@ extension LogLine {
         case .clientLoggedIn, .clientLeft, .serverOpened, .pinned: .debug
         case .clientRefused(_, let sqlState, _, _):
             // 53300: clients are turned away for want of room, which is the operator's business.
-            sqlState == "53300" ? .warning : .notice
+            sqlState == .tooManyConnections ? .warning : .notice
         case .unitRetried: .info
         case .serverFailed: .warning
         case .serverProtocolViolation: .error
@@ -33,9 +34,9 @@ extension LogLine {
         case .clientLeft: "client left"
         case .serverOpened: "server connection opened"
         case .serverFailed: "server connection failed"
-        case .serverProtocolViolation: "server broke the protocol, connection closed"
-        case .unitRetried: "unit of work run again elsewhere"
-        case .pinned: "client pinned to its server"
+        case .serverProtocolViolation: "protocol violation by server, connection closed"
+        case .unitRetried: "statement retried on another server connection"
+        case .pinned: "client pinned to its server connection"
         }
     }
 
@@ -47,7 +48,7 @@ extension LogLine {
             [client(id), Field("user", user), Field("database", database), Field("peer", peer)]
                 + (encryption.map { [Field("tls", $0)] } ?? [])
         case .clientRefused(let id, let sqlState, let reason, let peer):
-            [client(id), Field("sqlstate", sqlState), Field("reason", reason), Field("peer", peer)]
+            [client(id), Field("sqlstate", sqlState.code), Field("reason", reason), Field("peer", peer)]
         case .clientLeft(let id, let user):
             [client(id), Field("user", user)]
         case .serverOpened(let id, let database, let user):
@@ -56,7 +57,7 @@ extension LogLine {
             [Field("node", node(id)), Field("reason", reason)]
         case .unitRetried(let id, let sqlState, let statement):
             [
-                Field("node", node(id)), Field("sqlstate", sqlState),
+                Field("node", node(id)), Field("sqlstate", sqlState.code),
                 Field("statement", statement),
             ]
         case .pinned(let id, let reason):

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import PostgresWire
 package import ProxyCore
 internal import Synchronization
 
@@ -54,7 +55,7 @@ package enum ControlFault: Error, Equatable, Sendable {
     /// The server could not be reached, or the connection to it broke.
     case lost(String)
     /// The server said no, at login or to the query.
-    case refused(sqlState: String, message: String)
+    case refused(sqlState: SQLState, message: String)
     case timeout
     /// The owner has closed the connection.
     case closed
@@ -66,7 +67,7 @@ package enum ControlFault: Error, Equatable, Sendable {
         case .timeout, .closed: .timeout
         case .refused(let sqlState, let message):
             // Shut down by an operator, crashed, starting: the server is not there for anybody.
-            ["57P01", "57P02", "57P03"].contains(sqlState)
+            [.adminShutdown, .crashShutdown, .cannotConnectNow].contains(sqlState)
                 ? .down(message) : .rejected(words)
         }
     }

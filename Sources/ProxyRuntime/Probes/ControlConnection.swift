@@ -2,6 +2,7 @@
 
 internal import CLibpq
 package import Dispatch
+internal import PostgresWire
 package import ProxyCore
 
 /// One libpq connection of the service account, never blocking, with a timeout on everything.
@@ -82,7 +83,7 @@ package final class ControlConnection: @unchecked Sendable {
         guard phase != .closed else { return completion(.failure(.closed)) }
         guard waiting.count < Self.waitingLimit else {
             let message = "too many control queries are waiting"
-            return completion(.failure(.refused(sqlState: "53400", message: message)))
+            return completion(.failure(.refused(sqlState: .configurationLimitExceeded, message: message)))
         }
         waiting.append(
             Query(text: text, parameters: parameters, timeout: timeout, completion: completion))
@@ -239,7 +240,7 @@ package final class ControlConnection: @unchecked Sendable {
                 "options",
                 "-c statement_timeout=10s -c lock_timeout=2s -c jit=off"
                     + " -c search_path=pg_catalog,pg_temp"
-                    + " -c default_transaction_read_only=on -c jit=off"
+                    + " -c default_transaction_read_only=on"
             ),
         ]
         if !host.hasPrefix("/") { parameters.append(("hostaddr", address)) }

@@ -18,7 +18,7 @@ final class DiscoveryRound: Sendable {
     init(questions: Int) { outstanding = Mutex(questions) }
 
     /// Called once a question; gives an outcome other than `wait` once.
-    func answered(_ answer: RestAnswer) -> Outcome {
+    func answered(_ answer: HTTPAnswer) -> Outcome {
         let outcome = Self.outcome(of: answer)
         return outstanding.withLock { outstanding in
             guard outstanding > 0 else { return .wait }
@@ -28,7 +28,7 @@ final class DiscoveryRound: Sendable {
         }
     }
 
-    private static func outcome(of answer: RestAnswer) -> Outcome {
+    private static func outcome(of answer: HTTPAnswer) -> Outcome {
         switch answer {
         case .failed(let words): return .failed(words)
         case .answered(200, let body):

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CLibpq
+internal import PostgresWire
 
 /// libpq's asynchronous calls, with their pointers kept inside; finished when it is let go.
 // Confined to the queue of the control connection that owns it.
@@ -84,7 +85,7 @@ internal import CLibpq
     }
 
     /// Five characters between the severity and the text: `FATAL:  57P03: the database ...`.
-    static func sqlState(in message: String) -> String? {
+    static func sqlState(in message: String) -> SQLState? {
         let parts = message.split(separator: ":", omittingEmptySubsequences: false)
         for part in parts {
             let word = part.drop { $0 == " " }
@@ -93,7 +94,7 @@ internal import CLibpq
             }
             // Between two colons, behind two blanks, and with a digit: no severity looks so.
             if isCode, part.hasPrefix("  "), word.utf8.contains(where: { $0 < 0x3a }) {
-                return String(word)
+                return SQLState(String(word))
             }
         }
         return nil
@@ -144,7 +145,7 @@ internal import CLibpq
         case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: return nil
         default: break
         }
-        let sqlState = field(UInt8(ascii: "C"))
+        let sqlState = field(UInt8(ascii: "C")).map { SQLState($0) }
         let message = field(UInt8(ascii: "M"))
         guard let sqlState else { return .lost(message ?? "the connection was lost") }
         return .refused(sqlState: sqlState, message: message ?? "unknown error")

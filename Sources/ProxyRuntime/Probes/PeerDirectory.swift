@@ -2,7 +2,7 @@
 
 package import Dispatch
 package import Logging
-package import ProxyConfiguration
+internal import ProxyConfiguration
 package import ProxyCore
 internal import Synchronization
 
@@ -62,7 +62,7 @@ package final class PeerDirectory: Sendable {
     package func stop() { state.withLock { $0.isRunning = false } }
 
     /// The others as last looked up; nil while a name has not been looked up yet.
-    package var others: [Peers.Address]? {
+    package var others: [HostAndPort]? {
         let interfaces = interfaces()
         return state.withLock { state in
             guard state.names.allSatisfy({ state.found[$0] != nil }) else { return nil }
@@ -120,7 +120,7 @@ package final class PeerDirectory: Sendable {
         }
         guard let changed else { return }
         logger.info(
-            "the other martlets are known",
+            "peer list updated",
             metadata: [
                 "peers": "\(changed.others.map { "\($0.host):\($0.port)" }.joined(separator: ","))",
                 "own": "\(changed.ownTag == 0 ? "unknown" : "\(changed.ownTag)")",
@@ -131,12 +131,12 @@ package final class PeerDirectory: Sendable {
 
 extension SocketAddress {
     /// As the core knows it; nil for a path.
-    fileprivate var peer: Peers.Address? {
-        HostAndPort(text).map { Peers.Address(host: $0.host, port: $0.port) }
+    fileprivate var peer: HostAndPort? {
+        HostAndPort(text)
     }
 
     /// Whether who connects to that address from elsewhere comes to this listening socket.
-    fileprivate func accepts(_ address: Peers.Address, on interfaces: Set<String>) -> Bool {
+    fileprivate func accepts(_ address: HostAndPort, on interfaces: Set<String>) -> Bool {
         guard let own = HostAndPort(text), own.port == address.port else { return false }
         return own.isWildcard ? interfaces.contains(address.host) : own.host == address.host
     }

@@ -2,6 +2,7 @@
 
 package import Dispatch
 package import Logging
+internal import PostgresWire
 package import ProxyCore
 
 /// Performs what `SecretCache` decides: reads the secrets of roles over libpq with the service
@@ -117,7 +118,8 @@ package final class SecretStore: @unchecked Sendable {
 
     private func warn(_ fault: SecretFault) {
         var reason = fault.words
-        if case .refused(let sqlState, _) = fault, ["42883", "3F000", "42501"].contains(sqlState) {
+        let isUnprepared: [SQLState] = [.undefinedFunction, .invalidSchemaName, .insufficientPrivilege]
+        if case .refused(let sqlState, _) = fault, isUnprepared.contains(sqlState) {
             reason += " (martlet setup prints the SQL that this needs)"
         }
         logger.warning("cannot look up password secrets", metadata: ["reason": "\(reason)"])

@@ -9,12 +9,12 @@ package import ProxyCore
 /// Waiting for an answer blocks no thread; every question has a timeout of its own.
 package final class SingleQuestions: Sendable {
     private let queue = DispatchQueue(label: "martlet.questions")
-    private let client: PatroniClient
+    private let client: HTTPClient
 
-    package init(files: TLSFiles = TLSFiles()) { client = PatroniClient(files: files) }
+    package init(files: TLSFiles = TLSFiles()) { client = HTTPClient(files: files) }
 
     /// `GET` of an address.
-    package func get(_ url: String, timeout: Instant.Span) async -> RestAnswer {
+    package func get(_ url: String, timeout: Instant.Span) async -> HTTPAnswer {
         await withCheckedContinuation { continuation in
             client.get(url, timeout: timeout) { continuation.resume(returning: $0) }
         }

@@ -14,7 +14,7 @@ package final class TopologyDriver: @unchecked Sendable {
 
     /// The control plane's queue, shared with the stores; nothing on it may block.
     package let queue: DispatchQueue
-    private let client: PatroniClient
+    private let client: HTTPClient
     private let resolver: Resolver
     private let account: ControlAccount
     private let clock: @Sendable () -> Instant
@@ -33,7 +33,7 @@ package final class TopologyDriver: @unchecked Sendable {
     /// queue, ten times a second and more: it must only hand the snapshot on.
     package init(
         policy: ProxyPolicy, seeds: [String], account: ControlAccount,
-        client: PatroniClient = PatroniClient(), resolver: Resolver = Resolver(),
+        client: HTTPClient = HTTPClient(), resolver: Resolver = Resolver(),
         queue: DispatchQueue, logger: Logger, seed: UInt64,
         clock: @escaping @Sendable () -> Instant,
         onChange: @escaping @Sendable (Topology) -> Void
@@ -80,11 +80,6 @@ package final class TopologyDriver: @unchecked Sendable {
 
     /// Sessions wait for newer log positions; asked for no more often than is useful.
     package func wantPositions() { queue.async { self.happened(.positionsWanted) } }
-
-    /// Something outside, such as a watch on pods, says that a member is to leave.
-    package func draining(name: String, _ isDraining: Bool) {
-        hinted(.draining(name: name, isDraining))
-    }
 
     /// A watch on Kubernetes saw something that gives reason to look.
     package func hinted(_ hint: ClusterHint) { queue.async { self.happened(.hinted(hint)) } }
@@ -155,12 +150,12 @@ package final class TopologyDriver: @unchecked Sendable {
         }
     }
 
-    private func discovered(_ url: String, _ answer: RestAnswer, _ round: DiscoveryRound) {
+    private func discovered(_ url: String, _ answer: HTTPAnswer, _ round: DiscoveryRound) {
         switch round.answered(answer) {
         case .wait: return
         case .found(let report):
             if faults.ended(url) {
-                logger.info("Patroni tells the members again", metadata: ["url": "\(url)"])
+                logger.info("member list read from Patroni again", metadata: ["url": "\(url)"])
             }
             happened(.discovered(report))
         case .failed(let reason): undiscovered(url, reason)
@@ -170,7 +165,8 @@ package final class TopologyDriver: @unchecked Sendable {
     private func undiscovered(_ url: String, _ reason: String) {
         if faults.failed(url, reason) {
             logger.warning(
-                "Patroni does not tell the members", metadata: ["url": "\(url)", "reason": "\(reason)"])
+                "cannot read member list from Patroni",
+                metadata: ["url": "\(url)", "reason": "\(reason)"])
         }
         happened(.discoveryFailed)
     }
@@ -209,11 +205,11 @@ package final class TopologyDriver: @unchecked Sendable {
         case .sampleFailed(_, .rejected(let reason)):
             guard faults.failed(server, reason) else { return }
             logger.error(
-                "the service account cannot ask a server",
+                "service account rejected by server",
                 metadata: ["address": "\(server)", "reason": "\(reason)"])
         case .sampled where faults.ended(server):
             logger.info(
-                "the service account can ask a server again", metadata: ["address": "\(server)"])
+                "service account accepted by server again", metadata: ["address": "\(server)"])
         default: return
         }
     }

@@ -58,7 +58,7 @@ struct TopologyNarrator {
                 metadata["writes_waited_ms"] = "\((now - primaryLostAt).milliseconds)"
             }
             primaryLostAt = nil
-            logger.notice("primary", metadata: metadata)
+            logger.notice("new primary", metadata: metadata)
         } else if let absence = topology.primaryAbsence, absence != .unknown {
             let level: Logger.Level = absence == .standbyCluster ? .notice : .warning
             var metadata: Logger.Metadata = ["reason": "\(absence.rawValue)"]
@@ -66,7 +66,7 @@ struct TopologyNarrator {
                 metadata["lost"] = "\(node.name)"
                 primaryLostAt = now
             }
-            logger.log(level: level, "no member takes writes", metadata: metadata)
+            logger.log(level: level, "no writable primary", metadata: metadata)
         }
     }
 
@@ -90,11 +90,11 @@ struct TopologyNarrator {
         var metadata: Logger.Metadata = ["member": "\(node.name)"]
         if service != .reads { metadata["state"] = "\(node.state)" }
         switch service {
-        case .reads: logger.info("member gets reads", metadata: metadata)
+        case .reads: logger.info("replica eligible for reads", metadata: metadata)
         case .noReads:
             metadata["reason"] = "\(node.exclusion?.rawValue ?? "")"
-            logger.notice("member gets no reads", metadata: metadata)
-        case .none: logger.notice("member serves neither reads nor writes", metadata: metadata)
+            logger.notice("replica excluded from reads", metadata: metadata)
+        case .none: logger.notice("member is neither primary nor replica", metadata: metadata)
         }
     }
 }

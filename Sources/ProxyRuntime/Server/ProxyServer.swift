@@ -76,7 +76,7 @@ package final class ProxyServer: Sendable {
             })
         driver = TopologyDriver(
             policy: configuration.policy, seeds: configuration.seeds, account: account,
-            client: PatroniClient(files: configuration.patroniTLS), queue: queue, logger: logger, seed: generator.next(), clock: clock,
+            client: HTTPClient(files: configuration.patroniTLS), queue: queue, logger: logger, seed: generator.next(), clock: clock,
             onChange: { outlet.server?.changed($0) })
         let peers = PeerDirectory(
             names: configuration.peers, queue: queue, logger: logger,
@@ -120,12 +120,8 @@ package final class ProxyServer: Sendable {
         var addresses: [SocketAddress] = []
         for listener in listeners {
             do {
-                addresses += try shards.listen(
-                    ListenAddress(
-                        host: listener.address.host, port: listener.address.port,
-                        route: listener.route)
-                ) { [logger] error in
-                    logger.error("clients cannot be accepted", metadata: ["error": "\(error)"])
+                addresses += try shards.listen(listener) { [logger] error in
+                    logger.error("accept() failed", metadata: ["error": "\(error)"])
                 }
             } catch {
                 throw StartFailure(description: "listen \(listener.address): \(error)")
@@ -134,7 +130,7 @@ package final class ProxyServer: Sendable {
         peers.start(listening: addresses)
         state.withLock { $0.isListening = true }
         logger.notice(
-            "martlet \(version) serves",
+            "martlet \(version) ready",
             metadata: [
                 "listen": "\(listeners.map(\.address.description).joined(separator: ","))",
                 "http": "\(state.withLock { $0.configuration.httpAddress })",
@@ -150,7 +146,7 @@ package final class ProxyServer: Sendable {
             try tls.reconfigure(TLSStore.Settings(configuration))
         } catch {
             return logger.error(
-                "the new settings of TLS do not work; nothing was changed",
+                "reload rejected: invalid TLS settings, previous configuration kept",
                 metadata: ["error": "\(error)"])
         }
         let started = state.withLock { state in
@@ -160,7 +156,7 @@ package final class ProxyServer: Sendable {
         // At each reload for as long as they differ: the last one may be all that anybody reads.
         for path in configuration.changesThatNeedRestart(from: started) {
             logger.warning(
-                "a changed setting takes effect after a restart", metadata: ["setting": "\(path)"])
+                "setting changed, takes effect after a restart", metadata: ["setting": "\(path)"])
         }
         log.rules = LogRules(configuration.log)
         account.passwordChanged(to: configuration.service.password.text)
@@ -174,7 +170,7 @@ package final class ProxyServer: Sendable {
             configuration.policy,
             rules: LoginRules(
                 policy: configuration.policy.authentication, processKey: processKey))
-        logger.notice("the configuration was reloaded")
+        logger.notice("configuration reloaded")
     }
 
     /// Takes no new clients, lets transactions end, and returns when the last client has left or
@@ -302,7 +298,7 @@ package final class ProxyServer: Sendable {
         guard let statistics = await shards.statistics() else { return nil }
         var page = MetricsPage()
         page.statistics = ShardStatistics.sum(statistics)
-        page.statistics.loop = LoopCounters(await shards.loopStatistics())
+        page.statistics.loop = await shards.loopStatistics()
         page.process = ProcessStatistics.figures()
         page.shards = shardCount
         page.logLinesDropped = log.droppedLines
@@ -388,20 +384,5 @@ extension LogRules {
         level = Logger.Level(rawValue: settings.level.rawValue) ?? .info
         format = settings.format == .json ? .json : .text
         statements = settings.statements
-    }
-}
-
-extension LoopCounters {
-    init(_ loop: LoopStatistics) {
-        self.init()
-        wakeups = Int(clamping: loop.wakeUps)
-        reads = Int(clamping: loop.reads)
-        emptyReads = Int(clamping: loop.emptyReads)
-        sends = Int(clamping: loop.sends)
-        bytesReceived = Int(clamping: loop.bytesRead)
-        bytesSent = Int(clamping: loop.bytesSent)
-        blocks = Int(clamping: loop.blocks)
-        accepted = Int(clamping: loop.accepted)
-        refusedMail = Int(clamping: loop.refusedMail)
     }
 }

@@ -143,10 +143,10 @@ package final class TLSStore: Sendable {
         }
         switch outcome {
         case nil: break
-        case .some(nil): logger.notice("TLS certificates were read again")
+        case .some(nil): logger.notice("TLS certificates reloaded")
         case .some(.some(let fault)):
             logger.error(
-                "changed TLS files cannot be used, the old ones stay in force",
+                "cannot load changed TLS files, previous ones kept",
                 metadata: ["error": "\(fault)"])
         }
     }

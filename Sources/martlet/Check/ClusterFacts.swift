@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ProxyConfiguration
+internal import ProxyCore
 
 /// The facts that `martlet check` has collected about a cluster.
 struct ClusterFacts: Sendable {

@@ -66,10 +66,10 @@ struct AdministrationTests {
         var withPrimary = Topology()
         withPrimary.nodes = [Self.node(0, .primary, exclusion: .notReplica)]
         withPrimary.primary = NodeID(0)
-        #expect(Readiness(listening: true, draining: false, topology: withPrimary).isReady)
+        #expect(Readiness(listening: true, draining: false, topology: withPrimary).reasons.isEmpty)
         var withReplica = Topology()
         withReplica.nodes = [Self.node(1, .replica, exclusion: nil)]
-        #expect(Readiness(listening: true, draining: false, topology: withReplica).isReady)
+        #expect(Readiness(listening: true, draining: false, topology: withReplica).reasons.isEmpty)
     }
 
     @Test func `a proxy that is not ready says why`() {
@@ -85,15 +85,15 @@ struct AdministrationTests {
         for (listening, draining, topology, reasons) in cases {
             let readiness = Readiness(
                 listening: listening, draining: draining, topology: topology)
-            #expect(!readiness.isReady)
+            #expect(!readiness.reasons.isEmpty)
             #expect(readiness.reasons == reasons)
         }
     }
 
     @Test func `a shard that does not answer makes the process unhealthy`() {
-        #expect(Health(silentShards: []).isHealthy)
+        #expect(Health(silentShards: []).reasons.isEmpty)
         let health = Health(silentShards: [1])
-        #expect(!health.isHealthy)
+        #expect(!health.reasons.isEmpty)
         #expect(health.reasons == ["shard 1 has not answered for 3 s"])
     }
 }

@@ -5,7 +5,7 @@ import Testing
 
 /// Keys of both protocol versions, and requests that come to another instance than the session's.
 struct CancelTests {
-    private let peers = (1...3).map { Peers.Address(host: "10.0.0.\($0)", port: 6432) }
+    private let peers = (1...3).map { HostAndPort(host: "10.0.0.\($0)", port: 6432) }
 
     private func request(_ key: [UInt8]) -> [UInt8] {
         Message.int32(8 + key.count) + Message.int32(80_877_102) + key

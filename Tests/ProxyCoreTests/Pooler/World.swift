@@ -35,7 +35,7 @@ final class World {
     private(set) var clients: [PlayedClient] = []
     private(set) var cancels: [ConnectionID] = []
     /// Cancel requests that were passed on, and to whom.
-    private(set) var asked: [(peer: Peers.Address, packet: [UInt8])] = []
+    private(set) var asked: [(peer: HostAndPort, packet: [UInt8])] = []
     private(set) var log: [LogEvent] = []
     /// How often newer log positions were asked for.
     private(set) var positionsWanted = 0

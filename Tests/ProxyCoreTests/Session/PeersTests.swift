@@ -4,7 +4,7 @@ import Testing
 @testable import ProxyCore
 
 struct PeersTests {
-    private let addresses = (1...20).map { Peers.Address(host: "10.0.0.\($0)", port: 6432) }
+    private let addresses = (1...20).map { HostAndPort(host: "10.0.0.\($0)", port: 6432) }
 
     @Test func `all instances call each other the same`() {
         let views = addresses.map { own in Peers(found: Set(addresses)) { $0 == own } }
@@ -19,11 +19,11 @@ struct PeersTests {
 
     @Test func `names are the same in every process and version`() {
         #expect(addresses[0].tag == 122)
-        #expect(Peers.Address(host: "fd00::1", port: 6433).tag == 101)
+        #expect(HostAndPort(host: "fd00::1", port: 6433).tag == 101)
     }
 
     @Test func `who has several addresses is found by one of them`() {
-        let own: Set = [addresses[3], Peers.Address(host: "fd00::4", port: 6432)]
+        let own: Set = [addresses[3], HostAndPort(host: "fd00::4", port: 6432)]
         let view = Peers(found: own.union([addresses[0]])) { own.contains($0) }
         let other = Peers(found: own.union([addresses[0]])) { $0 == addresses[0] }
         #expect(view.others == [addresses[0]])
@@ -41,7 +41,7 @@ struct PeersTests {
     }
 
     @Test func `no more than the limit are kept`() {
-        let many = (0..<1000).map { Peers.Address(host: "10.0.\($0 / 250).\($0 % 250)", port: 1) }
+        let many = (0..<1000).map { HostAndPort(host: "10.0.\($0 / 250).\($0 % 250)", port: 1) }
         #expect(Peers(found: Set(many)) { _ in false }.others.count == Peers.limit)
     }
 }

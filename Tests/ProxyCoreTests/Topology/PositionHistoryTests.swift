@@ -18,12 +18,12 @@ import Testing
 
     @Test func `the first position asked for after a moment holds what happened at it`() {
         let history = history(5)
-        #expect(history.first(askedAfter: Instant(0)) == LogPosition(1000))
-        #expect(history.first(askedAfter: Instant(99)) == LogPosition(1000))
-        #expect(history.first(askedAfter: Instant(100)) == LogPosition(2000))
-        #expect(history.first(askedAfter: Instant(105)) == LogPosition(2000))
-        #expect(history.first(askedAfter: Instant(499)) == LogPosition(5000))
-        #expect(history.first(askedAfter: Instant(500)) == nil)
+        #expect(history.firstSample(askedAfter: Instant(0))?.position == LogPosition(1000))
+        #expect(history.firstSample(askedAfter: Instant(99))?.position == LogPosition(1000))
+        #expect(history.firstSample(askedAfter: Instant(100))?.position == LogPosition(2000))
+        #expect(history.firstSample(askedAfter: Instant(105))?.position == LogPosition(2000))
+        #expect(history.firstSample(askedAfter: Instant(499))?.position == LogPosition(5000))
+        #expect(history.firstSample(askedAfter: Instant(500))?.position == nil)
     }
 
     @Test(arguments: [63, 64, 65, 100, 128, 129])
@@ -34,7 +34,9 @@ import Testing
         #expect(history.oldest?.askedAt == Instant(UInt64((max(count - 64, 0) + 1) * 100)))
         for index in max(count - 63, 1)...count {
             let moment = Instant(UInt64(index * 100 - 1))
-            #expect(history.first(askedAfter: moment) == LogPosition(UInt64(index * 1000)))
+            #expect(
+                history.firstSample(askedAfter: moment)?.position
+                    == LogPosition(UInt64(index * 1000)))
             #expect(
                 history.newest(askedBy: Instant(UInt64(index * 100)))?.position
                     == LogPosition(UInt64(index * 1000)))

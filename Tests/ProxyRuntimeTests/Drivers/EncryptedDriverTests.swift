@@ -46,7 +46,7 @@ import Testing
             host: ShardHost(lookUpSecret: { _, _, answer in
                 answer(.absent(fetchedAt: MonotonicClock.now))
             }), tls: store, randomSeed: 7)
-        let addresses = try group.listen(ListenAddress(host: "127.0.0.1", port: 0))
+        let addresses = try group.listen(.init(address: HostAndPort(host: "127.0.0.1", port: 0)))
         return (group, try #require(addresses.first))
     }
 
@@ -109,7 +109,7 @@ import Testing
         let (slow, _) = try logIn(address)
         let rows = 60_000
         ask(slow, rows: rows)
-        var statistics = LoopStatistics()
+        var statistics = LoopCounters()
         while statistics.blocks == 0 && !Task.isCancelled {
             statistics = await group.loopStatistics()
         }
@@ -117,7 +117,7 @@ import Testing
         ask(quick, rows: 2)
         #expect(quick.receiveMessages(through: "Z").count == 5)
         statistics = await group.loopStatistics()
-        let held = statistics.bytesRead - statistics.bytesSent
+        let held = statistics.bytesReceived - statistics.bytesSent
         #expect(held < UInt64(policy.limits.pendingOutput + (1 << 20)))
         #expect(slow.receiveMessages(through: "Z").count == rows + 3)
         slow.close()
@@ -145,7 +145,7 @@ import Testing
         let (group, address) = try start()
         let (slow, key) = try logIn(address)
         ask(slow, rows: 60_000)
-        var statistics = LoopStatistics()
+        var statistics = LoopCounters()
         while statistics.blocks == 0 && !Task.isCancelled {
             statistics = await group.loopStatistics()
         }
@@ -166,7 +166,7 @@ import Testing
     @Test func `a cancel request is passed on to another martlet in TLS`() async throws {
         let (group, address) = try start()
         // Whatever its certificate says.
-        let peer = Peers.Address(host: "127.0.0.1", port: server.port)
+        let peer = HostAndPort(host: "127.0.0.1", port: server.port)
         group.publish(Peers(found: [peer]) { _ in false })
         var canceller = try Peer(connectingTo: address)
         try #require(try canceller.secure(trusting, host: "localhost"))

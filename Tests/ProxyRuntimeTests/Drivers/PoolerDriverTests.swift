@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ProxyConfiguration
 import ProxyCore
 import Testing
 @testable import ProxyRuntime
@@ -27,7 +28,7 @@ import Testing
             host: ShardHost(lookUpSecret: { _, _, answer in
                 answer(.absent(fetchedAt: MonotonicClock.now))
             }), randomSeed: 7)
-        let addresses = try group.listen(ListenAddress(host: "127.0.0.1", port: 0))
+        let addresses = try group.listen(.init(address: HostAndPort(host: "127.0.0.1", port: 0)))
         return (group, try #require(addresses.first))
     }
 
@@ -85,7 +86,7 @@ import Testing
         let (slow, _) = try logIn(address)
         let rows = 60_000
         ask(slow, rows: rows)
-        var statistics = LoopStatistics()
+        var statistics = LoopCounters()
         while statistics.blocks == 0 && !Task.isCancelled {
             statistics = await group.loopStatistics()
         }
@@ -94,7 +95,7 @@ import Testing
         ask(quick, rows: 2)
         #expect(quick.receiveMessages(through: "Z").count == 5)
         statistics = await group.loopStatistics()
-        let held = statistics.bytesRead - statistics.bytesSent
+        let held = statistics.bytesReceived - statistics.bytesSent
         #expect(held < UInt64(policy.limits.pendingOutput + (1 << 20)))
 
         #expect(slow.receiveMessages(through: "Z").count == rows + 3)
@@ -123,7 +124,7 @@ import Testing
         let (group, address) = try start()
         let (slow, key) = try logIn(address)
         ask(slow, rows: 60_000)
-        var statistics = LoopStatistics()
+        var statistics = LoopCounters()
         while statistics.blocks == 0 && !Task.isCancelled {
             statistics = await group.loopStatistics()
         }

@@ -61,23 +61,23 @@ import Testing
     /// Asks with the certificate of this file, or with none.
     private func get(
         _ path: String, as client: String? = "proxy", authority: String = "ca"
-    ) async -> RestAnswer {
+    ) async -> HTTPAnswer {
         let files = TLSFiles(
             authority: certificates.path("\(authority).crt"),
             certificate: client.map { certificates.path("\($0).crt") },
             key: client.map { certificates.path("\($0).key") })
-        let asker = PatroniClient(files: files)
+        let asker = HTTPClient(files: files)
         let url = "https://127.0.0.1:\(endpoint.port)\(path)"
         return await answer(otherwise: .failed("no answer in time")) { done in
             asker.get(url, timeout: .seconds(20)) { done($0) }
         }
     }
 
-    private func body(_ answer: RestAnswer) -> JSONValue? {
+    private func body(_ answer: HTTPAnswer) -> JSONValue? {
         if case .answered(_, let body) = answer { JSONValue(body) } else { nil }
     }
 
-    private func isRefused(_ answer: RestAnswer, _ code: Int, _ reason: String) -> Bool {
+    private func isRefused(_ answer: HTTPAnswer, _ code: Int, _ reason: String) -> Bool {
         guard case .answered(code, _) = answer, let json = body(answer) else { return false }
         return json["kind"]?.string == "Status" && json["reason"]?.string == reason
             && json["code"]?.integer == Int64(code) && json["status"]?.string == "Failure"

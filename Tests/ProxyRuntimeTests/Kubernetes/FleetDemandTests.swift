@@ -18,7 +18,7 @@ import Testing
     /// Instances at 127.0.0.2 and up, all at one port, as pods have it.
     private static func instances(
         _ answers: [HTTPResponse]
-    ) throws -> (endpoints: [HTTPEndpoint], port: UInt16, peers: [Peers.Address]) {
+    ) throws -> (endpoints: [HTTPEndpoint], port: UInt16, peers: [HostAndPort]) {
         var endpoints: [HTTPEndpoint] = []
         for (index, answer) in answers.enumerated() {
             let endpoint = try HTTPEndpoint(
@@ -27,7 +27,7 @@ import Testing
             endpoint.start()
             endpoints.append(endpoint)
         }
-        let peers = answers.indices.map { Peers.Address(host: "127.0.0.\($0 + 2)", port: 5432) }
+        let peers = answers.indices.map { HostAndPort(host: "127.0.0.\($0 + 2)", port: 5432) }
         return (endpoints, endpoints.first?.port ?? 1, peers)
     }
 
@@ -43,7 +43,7 @@ import Testing
         let fleet = try Self.instances([Self.answer(1.5), Self.answer(2), Self.answer(0, cluster: nil)])
         defer { fleet.endpoints.forEach { $0.stop() } }
         // Two ports for clients are one instance.
-        let peers = fleet.peers + [Peers.Address(host: "127.0.0.2", port: 5433)]
+        let peers = fleet.peers + [HostAndPort(host: "127.0.0.2", port: 5433)]
         let demand = FleetDemand(port: fleet.port, peers: { peers }, own: { Self.own(0.25) })
         #expect(await demand.total() == .success(.init(demand: 3.75, cluster: "pg")))
     }
@@ -81,7 +81,7 @@ import Testing
 
     @Test func `one that is not there, or does not answer in time`() async throws {
         let mute = ScriptedServer { $0.waitForEnd() }
-        let peers = [Peers.Address(host: "127.0.0.1", port: 5432)]
+        let peers = [HostAndPort(host: "127.0.0.1", port: 5432)]
         let demand = FleetDemand(port: mute.port, peers: { peers }, own: { Self.own(1) })
         let began = MonotonicClock.now
         // Together they make one asking.

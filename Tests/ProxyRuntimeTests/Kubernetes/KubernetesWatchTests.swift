@@ -199,10 +199,10 @@ import Testing
         defer { watch.stop() }
         try await settles("the way back", 30) { api.paths.count == 6 }
         try await settles("the news") { heard.lines.count == 3 }
-        let words = "Kubernetes cannot be watched; members are found by Patroni alone"
+        let words = "Kubernetes watch failed, members are found through Patroni alone"
         #expect(heard.lines[0].hasPrefix(words))
         #expect(heard.lines[1] == "\(words) the API answers 403: pods is forbidden")
-        #expect(heard.lines[2] == "Kubernetes can be watched again ")
+        #expect(heard.lines[2] == "Kubernetes watch resumed ")
         #expect(heard.hints == [.membersChanged, .draining(name: "b", true)])
         #expect(watch.figures.first?.isInSync == true && watch.figures.first?.failures == 3)
     }
@@ -225,7 +225,7 @@ import Testing
         watch.start()
         defer { watch.stop() }
         try await settles("the third failure", 30) { watch.figures[0].failures >= 3 }
-        let reasons = heard.lines.filter { $0.hasPrefix("Kubernetes cannot") }
+        let reasons = heard.lines.filter { $0.hasPrefix("Kubernetes watch failed") }
         #expect(reasons.count == 3)
         #expect(reasons[0].hasSuffix("the answer is no list"))
         #expect(reasons[1].hasSuffix("a line of the watch is no event"))

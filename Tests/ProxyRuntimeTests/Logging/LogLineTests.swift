@@ -2,6 +2,7 @@
 
 import Foundation
 import Logging
+import PostgresWire
 import ProxyCore
 import ProxyRuntime
 import Testing
@@ -92,16 +93,16 @@ struct LogLineTests {
             ),
             (
                 .serverProtocolViolation(NodeID(1), reason: "type 0x01"), .error,
-                "server broke the protocol, connection closed node=pg1 reason=\"type 0x01\""
+                "protocol violation by server, connection closed node=pg1 reason=\"type 0x01\""
             ),
             (
                 .unitRetried(NodeID(1), sqlState: "40001", statement: "SELECT 1"), .info,
-                "unit of work run again elsewhere node=pg1 sqlstate=40001 "
+                "statement retried on another server connection node=pg1 sqlstate=40001 "
                     + "statement=\"SELECT 1\""
             ),
             (
                 .pinned(client, reason: "listen"), .debug,
-                "client pinned to its server client=7.2 reason=listen"
+                "client pinned to its server connection client=7.2 reason=listen"
             ),
         ]
         for (event, level, words) in cases {

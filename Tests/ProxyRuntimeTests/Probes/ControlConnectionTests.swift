@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Dispatch
+import PostgresWire
 import ProxyCore
 import ProxyRuntime
 import Synchronization
@@ -81,7 +82,7 @@ func testClock() -> Instant { Instant(DispatchTime.now().uptimeNanoseconds) }
             Issue.record("\(answer)")
             return
         }
-        #expect(sqlState == code)
+        #expect(sqlState.code == code)
         guard case .down = fault.sampleFailure else { return #expect(!isDown) }
         #expect(isDown)
         await close(connection)

@@ -53,7 +53,7 @@ import Testing
         try directory.start(listening: listening("0.0.0.0"))
         let peers = try await settled { !$0.others.isEmpty }
         #expect(peers.others.map(\.host) == ["10.0.0.1", "10.0.0.3"])
-        #expect(peers.ownTag == Peers.Address(host: "10.0.0.2", port: 6432).tag)
+        #expect(peers.ownTag == HostAndPort(host: "10.0.0.2", port: 6432).tag)
         directory.stop()
     }
 

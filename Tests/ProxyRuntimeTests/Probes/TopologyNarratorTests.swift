@@ -58,11 +58,11 @@ struct TopologyNarratorTests {
             told == [
                 "info member found address=h:5432 member=pg0",
                 "info member found address=h:5432 member=pg1",
-                "notice primary member=pg0 timeline=1",
-                "info member gets reads member=pg1",
-                "warning no member takes writes lost=pg0 reason=no_candidate",
-                "notice primary member=pg1 timeline=2 writes_waited_ms=3500",
-                "info member gets reads member=pg0",
+                "notice new primary member=pg0 timeline=1",
+                "info replica eligible for reads member=pg1",
+                "warning no writable primary lost=pg0 reason=no_candidate",
+                "notice new primary member=pg1 timeline=2 writes_waited_ms=3500",
+                "info replica eligible for reads member=pg0",
             ])
     }
 
@@ -75,8 +75,8 @@ struct TopologyNarratorTests {
         ])
         #expect(
             told.dropFirst(4) == [
-                "notice member gets no reads member=pg1 reason=lagging state=running",
-                "info member gets reads member=pg1",
+                "notice replica excluded from reads member=pg1 reason=lagging state=running",
+                "info replica eligible for reads member=pg1",
             ])
     }
 
@@ -87,7 +87,7 @@ struct TopologyNarratorTests {
         let told = story([(0, cluster(primary: 0)), (10, gone), (1010, gone), (1020, smaller)])
         #expect(
             told.dropFirst(4) == [
-                "notice member serves neither reads nor writes member=pg1 state=stopped",
+                "notice member is neither primary nor replica member=pg1 state=stopped",
                 "info member left member=pg1",
             ])
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ProxyConfiguration
+import ProxyCore
 import Testing
 
 @testable import martlet

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A host and a port, as in `127.0.0.1:6432`, `[::1]:6432`, `db.example.org:8008` or `*:6432`.
-package struct HostAndPort: Hashable, Sendable, CustomStringConvertible {
+package struct HostAndPort: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// A name or an address, without brackets; `*` stands for every local address.
     package let host: String
     /// 0 lets the system choose, where it is listened on.
@@ -29,6 +29,10 @@ package struct HostAndPort: Hashable, Sendable, CustomStringConvertible {
         }
         guard host.utf8.allSatisfy(Self.mayBeInHost) else { return nil }
         self.init(host: host.isEmpty ? "*" : String(host), port: port)
+    }
+
+    package static func < (left: HostAndPort, right: HostAndPort) -> Bool {
+        (left.host, left.port) < (right.host, right.port)
     }
 
     /// As it is written in a configuration.

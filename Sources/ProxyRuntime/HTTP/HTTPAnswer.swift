@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What became of an HTTP request.
-package enum RestAnswer: Equatable, Sendable {
+package enum HTTPAnswer: Equatable, Sendable {
     case answered(status: Int, body: [UInt8])
     /// Refused, timed out, too long, not HTTP: libcurl's words.
     case failed(String)

@@ -3,11 +3,11 @@ import ProxyCore
 import ProxyRuntime
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct PatroniClientTests {
+@Suite(.timeLimit(.minutes(1))) struct HTTPClientTests {
     private func get(
         _ server: ScriptedServer, path: String = "/primary", timeout: Instant.Span = .seconds(30),
-        client: PatroniClient = PatroniClient()
-    ) async -> RestAnswer {
+        client: HTTPClient = HTTPClient()
+    ) async -> HTTPAnswer {
         await answer(otherwise: .failed("no answer in time")) { done in
             client.get("http://127.0.0.1:\(server.port)\(path)", timeout: timeout) { done($0) }
         }
@@ -96,7 +96,7 @@ import Testing
             _ = peer.receiveHead()
             peer.send("HTTP/1.0 200 OK\r\n\r\n")
         }
-        let client = PatroniClient()
+        let client = HTTPClient()
         async let late = get(silent, timeout: .seconds(1), client: client)
         for _ in 0..<20 {
             #expect(await get(quick, client: client) == .answered(status: 200, body: []))

@@ -6,14 +6,15 @@ package import ProxyConfiguration
 package import ProxyCore
 internal import Synchronization
 
-/// Asks Patroni's REST interfaces: one short-lived connection a request, a timeout on everything.
+/// Sends HTTP requests with libcurl: to Patroni, the Kubernetes API and other martlets.
 ///
-/// Five idle connections are enough to silence a Patroni, so none is kept. All transfers share one
-/// libcurl multi handle, which is driven by a block on a queue of its own for as long as there are
-/// any; while nothing is asked, no thread is held. Answers come on that queue.
+/// One short-lived connection a request, with a timeout on everything: five idle connections are
+/// enough to silence a Patroni. All transfers share one libcurl multi handle, which a block on a
+/// queue of its own drives while there are any; without requests no thread is held. Completions
+/// are called on that queue.
 // The multi handle and its transfers are touched on `queue` only, but for `curl_multi_wakeup`,
 // which libcurl allows from any thread.
-@safe package final class PatroniClient: @unchecked Sendable {
+@safe package final class HTTPClient: @unchecked Sendable {
     /// Longer answers are cut off and count as failures.
     package static let bodyLimit = 1 << 20
     /// Seconds; a member that comes back elsewhere should not be missed for libcurl's minute.
@@ -31,7 +32,7 @@ internal import Synchronization
         package var address: SocketAddress?
         /// Whole lines, such as `Accept: application/json`.
         package var headers: [String] = []
-        package var bodyLimit = PatroniClient.bodyLimit
+        package var bodyLimit = HTTPClient.bodyLimit
         /// Gets the body of a 200 piece by piece, on the client's queue, and says whether to go on;
         /// nil: the body is collected.
         package var stream: (@Sendable ([UInt8]) -> Bool)?
@@ -46,7 +47,7 @@ internal import Synchronization
     @safe private final class Transfer {
         var body: [UInt8] = []
         let request: Request
-        let completion: @Sendable (RestAnswer) -> Void
+        let completion: @Sendable (HTTPAnswer) -> Void
         /// The transfer's own, for as long as it is under way.
         let handle: UnsafeMutableRawPointer
         /// Where to connect to, and what to say; libcurl reads them until the transfer is over.
@@ -79,7 +80,7 @@ internal import Synchronization
 
     private struct Asked {
         let request: Request
-        let completion: @Sendable (RestAnswer) -> Void
+        let completion: @Sendable (HTTPAnswer) -> Void
     }
 
     private struct Inbox {
@@ -90,7 +91,7 @@ internal import Synchronization
     }
 
     private let files: TLSFiles
-    private let queue = DispatchQueue(label: "martlet.patroni")
+    private let queue = DispatchQueue(label: "martlet.http-client")
     private let inbox = Mutex(Inbox())
     private let multi: UnsafeMutableRawPointer?
     private var transfers: [UnsafeMutableRawPointer: Transfer] = unsafe [:]
@@ -114,7 +115,7 @@ internal import Synchronization
     /// still compared with the host.
     package func get(
         _ url: String, at address: SocketAddress? = nil, timeout: Instant.Span,
-        _ completion: @escaping @Sendable (RestAnswer) -> Void
+        _ completion: @escaping @Sendable (HTTPAnswer) -> Void
     ) {
         var request = Request(url, timeout: timeout)
         request.address = address
@@ -123,7 +124,7 @@ internal import Synchronization
 
     /// The same with all that can be said of a request.
     package func get(
-        _ request: Request, _ completion: @escaping @Sendable (RestAnswer) -> Void
+        _ request: Request, _ completion: @escaping @Sendable (HTTPAnswer) -> Void
     ) {
         enum Next { case drive, wake, refuse }
         let next = inbox.withLock { inbox -> Next in
@@ -284,7 +285,7 @@ internal import Synchronization
         }
     }
 
-    private func finish(_ completion: @Sendable (RestAnswer) -> Void, _ answer: RestAnswer) {
+    private func finish(_ completion: @Sendable (HTTPAnswer) -> Void, _ answer: HTTPAnswer) {
         inbox.withLock { $0.underWay -= 1 }
         completion(answer)
     }
