@@ -15,10 +15,11 @@ extension Pooler {
     /// A client is gone: its places in queues and its server are free for others.
     func leave(_ client: ClientSession, now: Instant) {
         let wasLoggingIn = client.phase != .ready
-        client.phase = .closed
+        client.closed()
         clients.left(beforeLogin: wasLoggingIn)
         for place in client.places { ledger.releaseClient(in: place) }
         client.places.removeAll()
+        databases.left(client.database)
         if !wasLoggingIn { effects.append(.log(.clientLeft(client.id, user: client.user))) }
         leaveQueue(client)
         let unitIsOpen = client.unit.isRunning && !client.unit.messages.isComplete
@@ -103,7 +104,7 @@ extension Pooler {
 
     package func deliver(_ message: ShardMessage, now: Instant) {
         switch message {
-        case .credential(let user, let credential): credentials[user] = credential
+        case .credential(let user, let credential): keep(credential, of: user)
         case .cancel(let key): cancel(key, now: now)
         case .starving(let key, let from):
             guard from != shard, let pool = pools[key], pool.waitingCount == 0,
@@ -147,5 +148,24 @@ extension Pooler {
         markDirty(client)
         close(client)
         return .wait
+    }
+
+    // MARK: Endings of logins
+
+    /// Ends a login: the failure is counted and logged, and the client told, each where it says so.
+    func refuse(_ client: ClientSession, _ failure: LoginFailure) {
+        report(failure, of: client)
+        guard let message = failure.message else { return close(client) }
+        refuse(client, failure.sqlState, message, hint: failure.hint)
+    }
+
+    /// Counts and logs why a login has ended.
+    func report(_ failure: LoginFailure, of client: ClientSession) {
+        if let result = failure.result { counters.logins.count(result) }
+        guard let reason = failure.logReason else { return }
+        effects.append(
+            .log(
+                .clientRefused(
+                    client.id, sqlState: failure.sqlState, reason: reason, peer: client.peer)))
     }
 }

@@ -90,7 +90,7 @@ extension Pooler {
     private func expire(_ client: ClientSession, now: Instant) {
         switch client.phase {
         case .closed: return
-        case .startup, .authenticating, .greeting:
+        case .loggingIn:
             guard now - client.acceptedAt >= policy.clients.loginTimeout else { return }
             counters.logins.count(.timeout)
             refuse(client, "57014", "canceling authentication due to timeout")
@@ -226,7 +226,7 @@ extension Pooler {
 
     /// A catalogue snapshot that differs from the one before, or none any more.
     package func catalogueChanged(_ catalogue: Catalogue?, database name: String) {
-        database(name).catalogueChanged(catalogue, version: versions.nextCatalogue())
+        databases.catalogueChanged(catalogue, of: name, version: versions.nextCatalogue())
     }
 }
 

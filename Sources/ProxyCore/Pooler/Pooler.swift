@@ -31,7 +31,7 @@ package final class Pooler {
             if !policy.routing.hasSameOverrides(as: oldValue.routing) {
                 overrides = RoutingOverrides(policy.routing)
                 let version = versions.nextCatalogue()
-                databases.values.forEach { $0.overridesChanged(version: version) }
+                databases.overridesChanged(version: version)
             }
         }
     }
@@ -51,9 +51,10 @@ package final class Pooler {
     var effects = EffectQueue()
 
     var pools = ServerPools()
-    var databases: [String: DatabaseState] = [:]
+    var databases = Databases()
+    /// What opens server connections for a user, from the user's logins.
     var credentials: [String: ServerCredential] = [:]
-    /// When a password last did not fit: the secret is read again before it is used again.
+    /// When a password of a user with a secret last did not match: the secret is read again.
     var mismatches: [String: Instant] = [:]
     var profiles: [LoginProfile.Key: LoginProfile] = [:]
     var shared = SharedValues()
@@ -91,9 +92,8 @@ package final class Pooler {
     ) -> ConnectionID {
         let id = slots.take()
         let client = ClientSession(
-            id: id, peer: peer, route: route, database: database(""), bytes: bytes, units: units,
+            id: id, peer: peer, route: route, database: databases.none, bytes: bytes, units: units,
             now: now)
-        client.login = ClientSession.Login()
         slots.place(.client(client), at: id)
         clients.accepted()
         admit(client)
@@ -108,8 +108,9 @@ package final class Pooler {
 
     /// The handshake asked for by `.startTLS` is over: what comes now was encrypted.
     package func secured(_ id: ConnectionID, _ encryption: Encryption, now: Instant) {
-        guard case .client(let client) = occupant(id), client.phase == .startup else { return }
-        secured(client, encryption)
+        guard case .client(let client) = occupant(id), let login = client.login else { return }
+        client.isEncrypted = true
+        perform(login.secured(encryption), of: login, for: client, now: now)
     }
 
     /// The socket is gone: end of stream, reset, or connecting failed. The driver has closed it.
@@ -117,7 +118,7 @@ package final class Pooler {
         switch occupant(id) {
         case .vacant: return
         case .client(let client):
-            if client.login?.isHandshaking == true { handshakeFailed(client, reason) }
+            if let failure = client.login?.lost(reason: reason) { report(failure, of: client) }
             if client.phase != .closed { leave(client, now: now) }
         case .server(let server):
             if !server.isClosed { lost(server, reason: reason, now: now) }
@@ -135,6 +136,22 @@ package final class Pooler {
         case .client(let client): return received(bytes, from: client, now: now)
         case .server(let server): return relay(bytes, from: server, now: now)
         }
+    }
+
+    private func received(_ bytes: RawSpan, from client: ClientSession, now: Instant) -> Relay {
+        client.lastActivity = now
+        switch client.phase {
+        case .closed: break
+        case .ready:
+            if client.replication != nil { return passReplication(bytes, from: client) }
+            return receivedWhenReady(bytes, from: client, now: now)
+        case .loggingIn:
+            // Statements sent without waiting for the greeting are kept, up to a bound.
+            client.inbound.append(bytes)
+            continueLogin(of: client, now: now)
+            reconsiderReading(client)
+        }
+        return Relay(count: bytes.byteCount)
     }
 
     // MARK: Output
@@ -235,13 +252,6 @@ package final class Pooler {
 
 extension Pooler {
     func occupant(_ id: ConnectionID) -> Occupant { slots.occupant(id) }
-
-    func database(_ name: String) -> DatabaseState {
-        if let known = databases[name] { return known }
-        let state = DatabaseState(name: name)
-        databases[name] = state
-        return state
-    }
 }
 
 // MARK: Sending

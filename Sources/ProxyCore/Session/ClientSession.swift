@@ -5,17 +5,15 @@ package import StatementClassifier
 
 /// One client: what it has sent, what its session holds, what it is doing.
 ///
-///     startup ──▶ authenticating ──▶ greeting ──▶ ready ──▶ closed
+///     loggingIn ──▶ ready ──▶ closed
 ///
 /// The session outlives servers: all that a server must be told before it can stand in for the
 /// last one is here (settings, prepared statements, the deferred BEGIN, the log position).
 @safe
 package final class ClientSession {
     package enum Phase: Equatable {
-        case startup
-        case authenticating
-        /// Authenticated; the first server is asked for what a greeting must say.
-        case greeting
+        /// How far it has come, its `login` knows.
+        case loggingIn
         case ready
         case closed
     }
@@ -24,7 +22,7 @@ package final class ClientSession {
     package let peer: String
     package let listenerRoute: Route?
     package let acceptedAt: Instant
-    package var phase = Phase.startup
+    package private(set) var phase = Phase.loggingIn
 
     // What it sent and what it gets.
     package var inbound: ClientInbox
@@ -37,7 +35,8 @@ package final class ClientSession {
     package var lastActivity: Instant
 
     // Who it is.
-    package var login: Login?
+    /// Until its first ReadyForQuery.
+    package private(set) var login: ClientLogin?
     package var isEncrypted = false
     package var user = ""
     package var database: DatabaseState
@@ -81,6 +80,7 @@ package final class ClientSession {
         listenerRoute = route
         self.database = database
         self.units = units
+        login = ClientLogin(peer: peer)
         unsafe activeUnit = nil
         acceptedAt = now
         lastActivity = now
@@ -112,6 +112,15 @@ package final class ClientSession {
         unsafe activeUnit = nil
         unsafe units.give(unit)
     }
+
+    /// The client has been greeted.
+    func loggedIn() {
+        login = nil
+        phase = .ready
+    }
+
+    /// The client is gone, or is to go.
+    func closed() { phase = .closed }
 
     // MARK: What its session holds
 
@@ -199,21 +208,6 @@ package final class ClientSession {
 
         init(startup: StartupMessage) { self.startup = startup }
     }
-
-    /// What only a login needs; gone once the client is in.
-    package final class Login {
-        package var exchange: AuthenticationExchange?
-        /// Of protocol 3, as agreed.
-        package var minorVersion: UInt16 = 0
-        package var requestsSeen: Set<Int32> = []
-        /// TLS began with its first byte, without a request (PostgreSQL 17's `sslnegotiation`).
-        package var isDirect = false
-        package var isHandshaking = false
-        /// What TLS says of the connection; nil where it is not encrypted.
-        package var encryption: Encryption?
-
-        package init() {}
-    }
 }
 
 /// What keeps a session on one server.
@@ -226,54 +220,4 @@ package enum Pin: String, Hashable, Sendable, CaseIterable {
     case sessionAuthorization = "session authorization"
     case opaque = "state that cannot be known"
     case replication = "replication"
-}
-
-/// What all sessions of one database share on a shard.
-package final class DatabaseState {
-    package let name: String
-    package private(set) var catalogue: Catalogue?
-    /// Names a catalogue and the overrides beside it; it is counted over all databases.
-    package private(set) var catalogueVersion = 0
-    private var refusedShapes = RefusedShapes()
-    /// Counts the changes of the schema that passed through, and those that a server told of.
-    package private(set) var schemaVersion = 0
-
-    private var saidNeededAt: Instant?
-    private static let needInterval = Instant.Span.seconds(5)
-
-    package init(name: String) { self.name = name }
-
-    /// Notes that somebody works in it; whether that has to be said again: not with each of many logins.
-    package func noteNeed(now: Instant) -> Bool {
-        if let saidNeededAt, now - saidNeededAt < Self.needInterval { return false }
-        saidNeededAt = now
-        return true
-    }
-
-    /// Another catalogue, or none any more: what a replica refused may be a read now.
-    func catalogueChanged(_ catalogue: Catalogue?, version: Int) {
-        self.catalogue = catalogue
-        catalogueVersion = version
-        refusedShapes.removeAll()
-    }
-
-    /// The overrides beside the catalogue changed.
-    func overridesChanged(version: Int) { catalogueVersion = version }
-
-    /// Notes that a replica refused a statement of this shape.
-    func replicaRefused(_ shape: UInt64, now: Instant) { refusedShapes.insert(shape, now: now) }
-
-    /// Whether a replica refused a statement of this shape, under the schema of today.
-    func isRefused(_ shape: UInt64, now: Instant) -> Bool {
-        refusedShapes.contains(shape, now: now)
-    }
-
-    /// A transaction changes the schema: what is parsed from now on may mean something else.
-    func schemaChangeBegan() { schemaVersion += 1 }
-
-    /// The schema changed for all sessions: what a replica refused may be a read now.
-    func schemaChanged() {
-        schemaVersion += 1
-        refusedShapes.removeAll()
-    }
 }

@@ -23,7 +23,9 @@ package struct ResultColumns: Equatable, Sendable {
         var described: [UInt8] = []
         do {
             var reader = WireReader(body)
-            for _ in 0..<(try reader.int16()) {
+            let count = try reader.int16()
+            guard count >= 0 else { return nil }
+            for _ in 0..<count {
                 described += body.copy(try reader.terminated())
                 described.append(0)
                 try reader.skip(6)  // table, attribute
