@@ -12,7 +12,7 @@ import Testing
 /// Each of these mutations of `SessionPosition` makes storms of all three kinds fail: `wrote` that
 /// notes nothing; `read` that notes nothing on a replica; `settle` that takes the newest sample and
 /// not the first one asked for after the event; `mayRead` that compares no positions, that lets
-/// another replica serve what was seen on one, or that lets a replica serve before a write is settled.
+/// another replica serve what was seen on one, or lets one serve before a write is settled.
 struct ConsistencyStormTests {
     @Test(arguments: 3000..<3010 as Range<UInt64>)
     func `a session sees what it wrote, and never less than it saw`(seed: UInt64) {

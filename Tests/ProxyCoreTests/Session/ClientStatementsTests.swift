@@ -63,7 +63,7 @@ struct ClientStatementsTests {
         #expect(statements.entry(of: one.index, hash: hash("b")) == nil)
     }
 
-    @Test mutating func `what a name stood for comes back, or goes, when the server did not do it`() {
+    @Test mutating func `what a name stood for comes back where the server did not do it`() {
         let (one, other) = (text("SELECT 1"), text("SELECT 22"))
         define("old", one)
         let before = ["old", "new"].map { statements.definition(hash: hash($0)) }
@@ -82,7 +82,7 @@ struct ClientStatementsTests {
         statements.find(Array(name.utf8).rawSpan, hash: hash(name))?.columns
     }
 
-    @Test mutating func `columns are what the client was told of, and none where there are no rows`()
+    @Test mutating func `columns are what the client was told, and none without rows`()
         throws
     {
         let columns = try columns("a")

@@ -30,7 +30,8 @@ struct ParameterSetTests {
     }
 
     @Test(arguments: [
-        ([:], false, true, true), (["default_transaction_isolation": "serializable"], true, true, true),
+        ([:], false, true, true),
+        (["default_transaction_isolation": "serializable"], true, true, true),
         (["default_transaction_isolation": "repeatable read"], false, true, true),
         (["standard_conforming_strings": "off"], false, false, true),
         (["standard_conforming_strings": "on"], false, true, true),

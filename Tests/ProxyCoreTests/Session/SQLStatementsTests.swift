@@ -25,7 +25,8 @@ struct SQLStatementsTests {
 
     @Test func `what running them does is what they do, without the PREPARE`() {
         let set = SQLStatements([
-            statement("a", "", [.sqlPrepare, .temporary]), statement("b", "", [.sqlPrepare, .listen]),
+            statement("a", "", [.sqlPrepare, .temporary]),
+            statement("b", "", [.sqlPrepare, .listen]),
         ])
         #expect(set.entries[0].effects == .temporary)
         #expect(set.effects == [.temporary, .listen])

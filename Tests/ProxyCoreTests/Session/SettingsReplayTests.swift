@@ -24,7 +24,8 @@ struct SettingsReplayTests {
 
     @Test func `what is wanted is set, what is not wanted is reset, what agrees is left alone`() {
         #expect(
-            replay(["gone": "1", "same": "x", "other": "1"], ["same": "x", "other": "2", "new": "3"])
+            replay(
+                ["gone": "1", "same": "x", "other": "1"], ["same": "x", "other": "2", "new": "3"])
                 == [#"RESET "gone""#, sets("E'new'", "E'3'"), sets("E'other'", "E'2'")])
     }
 
@@ -78,6 +79,9 @@ struct SettingsReplayTests {
         value: String, literal: String
     ) {
         #expect(SQLText.escapeLiteral(value) == literal)
+        // The prefix is left out where nothing needs it.
+        let plain = value.contains("\\") ? literal : String(literal.dropFirst())
+        #expect(SQLText.literal(value) == plain)
         let text = SettingsReplay.text(
             from: .empty, to: ParameterSet(["application_name": value]))
         #expect(text == sets("E'application_name'", literal))

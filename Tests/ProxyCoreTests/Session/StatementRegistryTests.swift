@@ -35,7 +35,8 @@ struct StatementRegistryTests {
 
     @Test func `another text, or other types of parameters, are another statement`() {
         let texts = [
-            intern("SELECT $1"), intern("SELECT $2"), intern("SELECT $1", types: [0, 1, 0, 0, 0, 23]),
+            intern("SELECT $1"), intern("SELECT $2"),
+            intern("SELECT $1", types: [0, 1, 0, 0, 0, 23]),
         ]
         #expect(texts.allSatisfy { $0.isNew })
         #expect(Set(texts.map(\.text.index)).count == 3)

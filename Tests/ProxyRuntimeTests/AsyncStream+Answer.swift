@@ -3,6 +3,14 @@
 import Synchronization
 import Testing
 
+extension AsyncStream {
+    /// The next element, or nil once the task is cancelled.
+    fileprivate func first() async -> Element? {
+        for await element in self { return element }
+        return nil
+    }
+}
+
 /// The answer that a callback brings, or `otherwise` once the time limit of the test has passed.
 ///
 /// A continuation would wait on: a test whose task is cancelled fails, and does not end. With this
@@ -16,8 +24,7 @@ func answer<T: Sendable>(
         if count.next() > 1 { Issue.record("it was answered twice") }
         arrival.yield(answer)
     }
-    var answers = stream.makeAsyncIterator()
-    return await answers.next() ?? otherwise
+    return await stream.first() ?? otherwise
 }
 
 /// Waits until a callback is called, or the time limit of the test has passed.

@@ -2,10 +2,13 @@
 
 import PostgresWire
 
-/// The bytes that wait in a queue.
-func contents(_ queue: borrowing ByteQueue) -> [UInt8] {
-    queue.unread.copy(0..<queue.count)
+extension ByteQueue {
+    /// A copy of the bytes that wait.
+    func copy() -> [UInt8] { unread.copy(0..<count) }
 }
+
+/// The bytes that wait in a queue.
+func contents(_ queue: borrowing ByteQueue) -> [UInt8] { queue.copy() }
 
 /// What is written to an empty queue.
 func written(_ write: (inout ByteQueue) -> Void) -> [UInt8] {
