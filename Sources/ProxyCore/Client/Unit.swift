@@ -71,8 +71,6 @@ package struct Unit {
     package private(set) var startedAt = Instant(0)
     /// Its time, or its transaction's, was over, and its server was asked to cancel it.
     package private(set) var overdue: Overdue?
-    /// The login of a client, which needs a server but sends nothing of the client's.
-    package var isLogin = false
 
     package init() {}
 

@@ -61,7 +61,7 @@ extension Pooler {
         var request = ReadRequest(
             route: effectiveRoute(of: client),
             consistency: client.own.consistency ?? client.consistency, policy: policy.routing)
-        if client.unit.isLogin {
+        if client.isLoggingIn {
             // Any member can say what a greeting needs.
             request.route = .auto
             request.consistency = .eventual
@@ -81,7 +81,7 @@ extension Pooler {
     /// Where a unit may go, by what it does, what was asked for, and what it was refused.
     private func destination(of client: ClientSession, now: Instant) -> Destination {
         if client.unit.replay.needsNewest && topology.primary != nil { return .primary }
-        if client.unit.isLogin { return .replica }
+        if client.isLoggingIn { return .replica }
         if client.policy.pool.mode == .session || client.transaction.isRestoring {
             return .primary
         }
@@ -150,7 +150,7 @@ extension Pooler {
         if mustForgetSequences(client) {
             text = (replay.map { $0 + ";" } ?? "") + "DISCARD SEQUENCES"
         }
-        guard server.status == .idle, let text else { return .prepareStatements(server) }
+        guard server.status == .idle, let text else { return afterSettings(client, server) }
         server.run(.settings, text)
         sent(to: server)
         return .wait
@@ -162,10 +162,14 @@ extension Pooler {
         client.unit.needs.effects.contains(.sequenceState) && !client.keepsServer
     }
 
+    /// What comes after the settings: a client that logs in is greeted with what the server reports.
+    func afterSettings(_ client: ClientSession, _ server: ServerConnection) -> Step {
+        client.isLoggingIn ? .greet(server) : .prepareStatements(server)
+    }
+
     /// The server connection has the session's state: the unit's messages go there.
     func start(_ client: ClientSession, on server: ServerConnection, now: Instant) -> Step {
         client.unit.started(on: client.unit.place ?? place(of: server), now: now)
-        if client.unit.isLogin { return finishLogin(client, on: server, now: now) }
         if client.takeCancelRequest() {
             guard server.status == .inTransaction else { return .fail(.canceled) }
             failOnServer(client, .canceled, server, now: now)

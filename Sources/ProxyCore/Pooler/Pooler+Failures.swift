@@ -159,11 +159,13 @@ extension Pooler {
             return .wait
         }
         detach(client, server)
-        if client.unit.isLogin {
+        switch client.phase {
+        case .ready: break
+        case .loggingIn:
             client.unit.replay.failed()
             return runAgain(client, avoiding: server.key.node, now: now)
+        case .closed: return .wait
         }
-        guard client.phase == .ready else { return .wait }
         if client.keepsServer || Self.endsSession(server.lastFatal) {
             return endSession(client, server.lastFatal)
         }
@@ -234,7 +236,7 @@ extension Pooler {
 
     /// The unit ends with this error; the session goes on.
     func fail(_ client: ClientSession, _ error: ErrorResponse, now: Instant) -> Step {
-        if client.unit.isLogin {
+        if client.isLoggingIn {
             loggingInFailed(client, error)
             return .wait
         }

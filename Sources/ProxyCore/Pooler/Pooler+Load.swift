@@ -6,7 +6,8 @@ internal import StatementClassifier
 /// What a unit counts as while it waits and runs, and its end.
 extension Pooler {
     func countAsRead(_ client: ClientSession, _ isRead: Bool, now: Instant) {
-        if client.unit.isLogin || !client.unit.load.became(read: isRead) { return }
+        // A login is not a read of the client's.
+        if client.isLoggingIn || !client.unit.load.became(read: isRead) { return }
         load.read(began: isRead, now: now)
     }
 

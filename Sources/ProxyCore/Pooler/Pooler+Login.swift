@@ -85,7 +85,6 @@ extension Pooler {
         guard takePlaces(of: client) else { return }
         learn(credential, of: client.user)
         counters.logins.count(.accepted)
-        client.unit.isLogin = true
         client.unit.replay.routed()
         if client.replication != nil { return proceed(client, .route, now: now) }
         if client.database.shouldRequestCatalogue(now: now) {
@@ -177,7 +176,7 @@ extension Pooler {
     }
 
     /// A server has taken the client's settings: what it reports is what the client is told.
-    func finishLogin(
+    func greet(
         _ client: ClientSession, on server: ServerConnection, now: Instant
     ) -> Step {
         if profiles.count >= LoginProfile.limit { profiles.removeAll() }

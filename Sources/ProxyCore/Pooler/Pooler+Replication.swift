@@ -134,7 +134,7 @@ extension Pooler {
     /// Its server is gone.
     func replicationLost(_ client: ClientSession, _ server: ServerConnection, now: Instant) {
         detach(client, server)
-        if client.unit.isLogin {
+        if client.isLoggingIn {
             client.unit.routed()
             return hold(client, .noPrimary, now: now)
         }

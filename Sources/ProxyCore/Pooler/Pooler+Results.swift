@@ -16,7 +16,7 @@ extension Pooler {
     func compareColumns(
         _ client: ClientSession, on server: ServerConnection, now: Instant
     ) -> Step {
-        guard !client.unit.isLogin, server.status != .failed else { return .start(server) }
+        guard server.status != .failed else { return .start(server) }
         var asked: Set<Int> = []
         var isAnother = false
         for use in client.unit.messages.uses where use.columns != .unknown {

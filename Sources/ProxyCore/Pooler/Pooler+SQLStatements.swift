@@ -17,7 +17,7 @@ extension Pooler {
     /// Begins to give a server the session's statements; false where it has them, and no others.
     func prepareStatements(_ client: ClientSession, on server: ServerConnection) -> Bool {
         let wanted = client.sqlStatements
-        guard server.session.statements !== wanted, !client.unit.isLogin, server.status == .idle else {
+        guard server.session.statements !== wanted, server.status == .idle else {
             return false
         }
         let others = server.session.statements.entries.filter { !wanted.holds($0) }

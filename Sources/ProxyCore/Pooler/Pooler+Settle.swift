@@ -205,15 +205,9 @@ extension Pooler {
             sendReady(client, .idle)
             return .end(server)
         }
-        guard let error = query.error else { return .prepareStatements(server) }
+        guard let error = query.error else { return afterSettings(client, server) }
         // Nothing of the unit was sent. What the server has now is what it had, because the
         // replay is one transaction.
-        if client.unit.isLogin {
-            loggingInFailed(client, error)
-            detach(client, server)
-            release(server, now: now)
-            return .wait
-        }
         return .fail(error)
     }
 }

@@ -59,7 +59,7 @@ extension Pooler {
         for client in held.takeAll() {
             guard case .held(_, let since) = client.unit.phase else { continue }
             client.unit.routed()
-            let answer = client.unit.isLogin ? nil : answerLocally(client, now: now)
+            let answer = client.isLoggingIn ? nil : answerLocally(client, now: now)
             proceed(client, answer ?? .route, now: now)
             // The next unit may be held now, which began to wait at this moment.
             if case .held(_, since) = client.unit.phase { continue }

@@ -19,6 +19,8 @@ extension Pooler {
         case lease(Unit.Place)
         /// The client has this server connection: give it the session's settings.
         case prepare(ServerConnection)
+        /// Greet a client that logs in with what the server reports (`+Login`).
+        case greet(ServerConnection)
         /// Give it the statements that the session prepared by SQL (`+SQLStatements`).
         case prepareStatements(ServerConnection)
         /// Make sure that the statements in use have the columns that the client was told
@@ -44,6 +46,7 @@ extension Pooler {
             case .route: step = route(client, now: now)
             case .lease(let place): step = lease(client, place, now: now)
             case .prepare(let server): step = prepare(client, on: server, now: now)
+            case .greet(let server): step = greet(client, on: server, now: now)
             case .prepareStatements(let server):
                 step = prepareStatements(client, on: server) ? .wait : .compareColumns(server)
             case .compareColumns(let server): step = compareColumns(client, on: server, now: now)

@@ -113,6 +113,9 @@ package final class ClientSession {
         unsafe units.give(unit)
     }
 
+    /// It has not been greeted yet.
+    var isLoggingIn: Bool { phase == .loggingIn }
+
     /// The client has been greeted.
     func loggedIn() {
         login = nil
