@@ -16,7 +16,7 @@ extension Pooler {
         if let step = answerLocally(client, now: now) { return step }
         client.unit.dispatched(now: now)
         _ = client.takeCancelRequest()
-        if client.server == nil && !client.unit.onlyPrepares { client.transaction.carried() }
+        if !client.unit.onlyPrepares { client.transaction.carried() }
         if let server = client.server {
             let place = place(of: server)
             client.unit.leased(place, now: now)

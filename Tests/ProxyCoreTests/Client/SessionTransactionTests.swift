@@ -7,72 +7,17 @@ import Testing
 
 /// The session's transaction by itself: what the client is told, and what is lost with a server.
 @Suite struct SessionTransactionTests {
-    /// What happens to a transaction; one word of a script.
-    enum Event: Sendable {
-        case begin, beginReadOnly, beginReadWrite, beginSerializable
-        case setReadOnly, setReadWrite, setReadCommitted
-        case commit, rollback
-        case carried, replied, beginFailed, prepareFailed, unitFailed
-        case ready(TransactionStatus)
-        case sent, sentControl
-        case lost, lostInUnit(mayHaveCommitted: Bool), left
-        case without(TransactionControl)
-    }
-
-    private static let settled: [Event] = [.begin, .carried, .replied, .ready(.inTransaction)]
-    private static let failed: [Event] = settled + [.ready(.failed)]
+    private static let settled: [TransactionEvent] = [
+        .begin, .carried, .replied, .ready(.inTransaction),
+    ]
+    private static let failed: [TransactionEvent] = settled + [.ready(.failed)]
     private static let start = Instant(7)
 
-    /// The transaction after these events, each a nanosecond after the one before.
-    private func transaction(after events: [Event]) -> SessionTransaction {
-        var transaction = SessionTransaction()
-        var now = Self.start
-        for event in events {
-            apply(event, to: &transaction, at: now)
-            now = Instant(now.nanoseconds + 1)
-        }
-        return transaction
-    }
-
-    private func apply(_ event: Event, to transaction: inout SessionTransaction, at now: Instant) {
-        switch event {
-        case .begin: transaction.began(by: text("BEGIN"), TransactionModes(), at: now)
-        case .beginReadOnly: transaction.began(by: text("BEGIN READ ONLY"), modes(true), at: now)
-        case .beginReadWrite: transaction.began(by: text("BEGIN READ WRITE"), modes(false), at: now)
-        case .beginSerializable:
-            transaction.began(by: text("BEGIN ISOLATION"), modes(level: .serializable), at: now)
-        case .setReadOnly: transaction.modesSet(by: text("SET READ ONLY"), modes(true))
-        case .setReadWrite: transaction.modesSet(by: text("SET READ WRITE"), modes(false))
-        case .setReadCommitted:
-            transaction.modesSet(by: text("SET ISOLATION"), modes(level: .readCommitted))
-        case .commit: _ = transaction.endedDeferred(isRollback: false)
-        case .rollback: _ = transaction.endedDeferred(isRollback: true)
-        case .carried: transaction.carried()
-        case .replied: transaction.replied()
-        case .beginFailed: transaction.beginFailed()
-        case .prepareFailed: transaction.prepareFailed()
-        case .unitFailed: transaction.unitFailed()
-        case .ready(let status): _ = transaction.ready(status, at: now)
-        case .sent: transaction.sent(deeds { $0.touchesData = true })
-        case .sentControl: transaction.sent(deeds { $0.controlsTransaction = true })
-        case .lost: transaction.serverLost()
-        case .lostInUnit(let mayHaveCommitted):
-            _ = transaction.serverLost(mayHaveCommitted: mayHaveCommitted)
-        case .left: transaction.serverLeft()
-        case .without(let control): _ = transaction.executedWithoutServer(control, at: now)
-        }
+    private func transaction(after events: [TransactionEvent]) -> SessionTransaction {
+        SessionTransaction(after: events, from: Self.start)
     }
 
     private func text(_ words: String) -> [UInt8] { Array(words.utf8) }
-
-    private func modes(
-        _ readOnly: Bool? = nil, level: IsolationLevel? = nil
-    ) -> TransactionModes {
-        var modes = TransactionModes()
-        modes.readOnly = readOnly
-        modes.isolation = level
-        return modes
-    }
 
     private func deeds(
         _ change: (inout SessionTransaction.Deeds) -> Void
@@ -120,8 +65,10 @@ import Testing
         ([.ready(.inTransaction)], .inTransaction),
         ([.ready(.failed)], .failed),
         ([.ready(.inTransaction), .ready(.idle)], .idle),
-    ] as [([Event], TransactionStatus)])
-    func `the status follows from what happened`(events: [Event], status: TransactionStatus) {
+    ] as [([TransactionEvent], TransactionStatus)])
+    func `the status follows from what happened`(
+        events: [TransactionEvent], status: TransactionStatus
+    ) {
         #expect(transaction(after: events).status == status)
     }
 
@@ -135,8 +82,10 @@ import Testing
         (settled + [.ready(.idle)], nil),
         (settled + [.ready(.idle), .begin], 5),
         (failed + [.lost, .without(.rollbackAndChain)], 6),
-    ] as [([Event], UInt64?)])
-    func `the time of a transaction is that of its BEGIN`(events: [Event], after: UInt64?) {
+    ] as [([TransactionEvent], UInt64?)])
+    func `the time of a transaction is that of its BEGIN`(
+        events: [TransactionEvent], after: UInt64?
+    ) {
         let expected = after.map { Instant(Self.start.nanoseconds + $0) }
         #expect(transaction(after: events).since == expected)
     }
@@ -156,9 +105,9 @@ import Testing
         ([.beginSerializable, .setReadOnly], .readOnly, true),
         ([.beginSerializable, .setReadCommitted], .unspecified, false),
         ([.begin, .carried], .unspecified, false),
-    ] as [([Event], SessionTransaction.Begin.Access, Bool)])
+    ] as [([TransactionEvent], SessionTransaction.Begin.Access, Bool)])
     func `the modes of a deferred BEGIN are the last that were said`(
-        events: [Event], access: SessionTransaction.Begin.Access, isSerializable: Bool
+        events: [TransactionEvent], access: SessionTransaction.Begin.Access, isSerializable: Bool
     ) throws {
         let begin = try #require(transaction(after: events).deferredBegin)
         #expect(begin.access == access)
@@ -177,8 +126,8 @@ import Testing
     @Test(arguments: [
         [], [.begin], settled, failed, [.carried], settled + [.carried],
         [.begin, .carried, .beginFailed], settled + [.lost, .carried],
-    ] as [[Event]])
-    func `nothing goes before a unit of any other transaction`(events: [Event]) {
+    ] as [[TransactionEvent]])
+    func `nothing goes before a unit of any other transaction`(events: [TransactionEvent]) {
         #expect(transaction(after: events).opening == nil)
     }
 
@@ -211,9 +160,9 @@ import Testing
         // Lost once more while it was taken to another server.
         (failed + [.left, .carried], false, .transaction, .failed),
         (failed + [.left, .carried], true, .unit, .idle),
-    ] as [([Event], Bool, SessionTransaction.Loss, TransactionStatus)])
+    ] as [([TransactionEvent], Bool, SessionTransaction.Loss, TransactionStatus)])
     func `a server that is lost in a unit takes the transaction or the unit with it`(
-        events: [Event], mayHaveCommitted: Bool, loss: SessionTransaction.Loss,
+        events: [TransactionEvent], mayHaveCommitted: Bool, loss: SessionTransaction.Loss,
         status: TransactionStatus
     ) {
         var transaction = transaction(after: events)
@@ -226,9 +175,9 @@ import Testing
         ([], .idle, false), ([.begin], .inTransaction, false),
         (settled, .failed, true), (failed, .failed, true),
         ([.begin, .prepareFailed], .failed, false),
-    ] as [([Event], TransactionStatus, Bool)])
+    ] as [([TransactionEvent], TransactionStatus, Bool)])
     func `between two units the client hears of it with the next one`(
-        events: [Event], status: TransactionStatus, isNews: Bool
+        events: [TransactionEvent], status: TransactionStatus, isNews: Bool
     ) {
         let transaction = transaction(after: events + [.lost])
         #expect(transaction.status == status)
@@ -238,16 +187,14 @@ import Testing
     @Test(arguments: [
         ([], false), ([.begin], false), ([.begin, .carried], false), (settled, true),
         (failed, true), (settled + [.lost], false), ([.begin, .prepareFailed, .carried], false),
-    ] as [([Event], Bool)])
+    ] as [([TransactionEvent], Bool)])
     func `before anything was sent only a transaction that a server has is lost`(
-        events: [Event], isOnServer: Bool
+        events: [TransactionEvent], isOnServer: Bool
     ) {
         #expect(transaction(after: events).isOnServer == isOnServer)
     }
 
     // MARK: In a transaction that no server has
-
-    private typealias Reply = SessionTransaction.Reply
 
     @Test(arguments: [
         (.none, .transactionLost, .failed),
@@ -300,7 +247,7 @@ import Testing
     }
 
     @Test func `AND CHAIN begins another one with the same modes`() throws {
-        let events: [Event] = [
+        let events: [TransactionEvent] = [
             .beginReadOnly, .setReadCommitted, .carried, .replied, .ready(.inTransaction), .sent,
             .lost, .without(.rollbackAndChain),
         ]
@@ -313,8 +260,8 @@ import Testing
         [.begin, .carried, .sentControl, .unitFailed],
         settled + [.sentControl, .lost, .without(.none)],
         [.ready(.inTransaction), .lostInUnit(mayHaveCommitted: false)],
-    ] as [[Event]])
-    func `AND CHAIN is refused where the modes are not known`(events: [Event]) {
+    ] as [[TransactionEvent]])
+    func `AND CHAIN is refused where the modes are not known`(events: [TransactionEvent]) {
         var transaction = transaction(after: events)
         #expect(!transaction.isEnded(by: .rollbackAndChain))
         #expect(transaction.executedWithoutServer(.rollbackAndChain, at: Self.start).reply
@@ -324,7 +271,7 @@ import Testing
     }
 
     @Test func `the control of an earlier transaction says nothing of the next one's modes`() {
-        let events: [Event] = [.sentControl, .begin, .carried, .unitFailed]
+        let events: [TransactionEvent] = [.sentControl, .begin, .carried, .unitFailed]
         #expect(transaction(after: events).isEnded(by: .rollbackAndChain))
     }
 
@@ -374,8 +321,10 @@ import Testing
     @Test(arguments: [
         [.lost], [.lostInUnit(mayHaveCommitted: false)], [.lostInUnit(mayHaveCommitted: true)],
         [.ready(.failed), .left],
-    ] as [[Event]])
-    func `a server that is lost takes along what was done to its session`(events: [Event]) {
+    ] as [[TransactionEvent]])
+    func `a server that is lost takes along what was done to its session`(
+        events: [TransactionEvent]
+    ) {
         for before in [[], Self.settled] {
             var transaction = transaction(after: before)
             transaction.sent(
@@ -385,7 +334,7 @@ import Testing
                     $0.changesSchema = true
                 })
             transaction.settingsMayChange(by: 5)
-            for event in events { apply(event, to: &transaction, at: Self.start) }
+            for event in events { transaction.apply(event, at: Self.start) }
             #expect(transaction.effects.isEmpty && transaction.resets == .nothing)
             #expect(transaction.settingsHash == 0)
             // Whether the schema has changed, nobody knows: others are told.
@@ -421,14 +370,14 @@ import Testing
         (settled, [.lost, .without(.commit)]),
         (settled, [.lost, .without(.rollbackAndChain)]),
         (settled, [.lostInUnit(mayHaveCommitted: false), .without(.commit)]),
-    ] as [([Event], [Event])])
+    ] as [([TransactionEvent], [TransactionEvent])])
     func `what a transaction set is gone where martlet ends it as rolled back`(
-        before: [Event], end: [Event]
+        before: [TransactionEvent], end: [TransactionEvent]
     ) {
         var transaction = transaction(after: before)
         transaction.settingsWillChange(from: settings(.replica))
         transaction.settingsWillChange(from: settings(.primary))
-        for event in end.dropLast() { apply(event, to: &transaction, at: Self.start) }
+        for event in end.dropLast() { transaction.apply(event, at: Self.start) }
         switch end.last {
         case .rollback: #expect(transaction.endedDeferred(isRollback: true) == settings(.replica))
         case .without(let control):

@@ -102,6 +102,25 @@ struct PreparedStatementTests {
         #expect(answer.errors == ["42P05"])
     }
 
+    @Test(arguments: [PoolMode.transaction, .session])
+    func `what is prepared between BEGIN and the first write leaves both in one transaction`(
+        mode: PoolMode
+    ) {
+        var policy = ProxyPolicy.test
+        policy.pools.standard.mode = mode
+        let world = World(policy)
+        let client = world.client()
+        #expect(client.ask("BEGIN").last == .ready("T"))
+        #expect(prepare("INSERT INTO t VALUES (1)", as: "s", by: client) == "1tnZ")
+        #expect(client.ask(.bind("s"), .execute(), .sync).last == .ready("T"))
+        #expect(client.ask("ROLLBACK").last == .ready())
+        #expect(world.nodes[0].journal.isEmpty)
+        _ = client.ask("BEGIN")
+        #expect(client.ask(.bind("s"), .execute(), .sync).last == .ready("T"))
+        #expect(client.ask("COMMIT").last == .ready())
+        #expect(world.nodes[0].journal == ["INSERT INTO t VALUES (1)"])
+    }
+
     @Test func `a second BEGIN in one pipeline is the server's to answer`() {
         let world = World()
         let client = world.client()
