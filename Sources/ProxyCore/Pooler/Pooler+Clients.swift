@@ -17,8 +17,7 @@ extension Pooler {
         let wasLoggingIn = client.phase != .ready
         client.closed()
         clients.left(beforeLogin: wasLoggingIn)
-        for place in client.places { ledger.releaseClient(in: place) }
-        client.places.removeAll()
+        for group in client.account.takeHeldLimits() { ledger.releaseClient(in: group) }
         databases.left(client.database)
         if !wasLoggingIn { effects.append(.log(.clientLeft(client.id, user: client.user))) }
         leaveQueue(client)

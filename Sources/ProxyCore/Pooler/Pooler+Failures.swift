@@ -125,7 +125,7 @@ extension Pooler {
         let pool = server.pool
         server.closed()
         server.lostClient()
-        pool?.total -= 1
+        pool?.left()
         pool?.removeIdle(server)
         ledger.release(server.key)
         effects.append(.doubt(server.key.node))

@@ -5,7 +5,7 @@ internal import StatementClassifier
 
 /// Statements that martlet executes itself, in either protocol: the BEGIN that it defers, a
 /// transaction that ended before any server knew of it, or with the server that ran it, `martlet.*`
-/// settings (`Pooler+OwnSettings`), and the DEALLOCATE of a statement that was prepared
+/// settings (`Pooler+MartletSettings`), and the DEALLOCATE of a statement that was prepared
 /// by the protocol.
 extension Pooler {
     /// A statement with what the classifier found in it.
@@ -101,7 +101,7 @@ extension Pooler {
     }
 
     private func canExecute(_ statement: LocalStatement, for client: ClientSession) -> Bool {
-        if ownSetting(statement) != nil {
+        if martletSetting(statement) != nil {
             // The server of a transaction must hear of an error, so all of the unit must be here.
             return client.server == nil || client.status != .failed && client.unit.messages.isComplete
         }
@@ -183,7 +183,7 @@ extension Pooler {
         _ statement: LocalStatement, for client: ClientSession, now: Instant
     ) -> LocalOutcome {
         if client.transaction.isLost { return executeInAborted(statement, client) }
-        if let setting = ownSetting(statement) {
+        if let setting = martletSetting(statement) {
             return execute(setting, statement, for: client, now: now)
         }
         if let name = deallocated(by: statement, client) {
@@ -199,7 +199,7 @@ extension Pooler {
             return .completed(tag: "SET")
         default:
             let isRollback = statement.control == .rollback
-            restoreOwn(client.transaction.endedDeferred(isRollback: isRollback), client)
+            restoreMartletSettings(client.transaction.endedDeferred(isRollback: isRollback), client)
             return .completed(tag: isRollback ? "ROLLBACK" : "COMMIT")
         }
     }
@@ -222,7 +222,7 @@ extension Pooler {
     ) -> LocalOutcome {
         let (reply, settings) = client.transaction.executedWithoutServer(
             statement?.control ?? .none, at: client.lastActivity)
-        restoreOwn(settings, client)
+        restoreMartletSettings(settings, client)
         switch reply {
         case .rolledBack: return .completed(tag: "ROLLBACK")
         case .transactionLost: return .failed(.transactionLost)
@@ -363,7 +363,7 @@ extension Pooler {
         if isStatement {
             client.output.message(BackendKind.parameterDescription) { $0.append(int16: 0) }
         }
-        if let setting = text.flatMap({ ownSetting(LocalStatement($0)) }),
+        if let setting = text.flatMap({ martletSetting(LocalStatement($0)) }),
             case .show = setting.action {
             RowDescription.writeText(column: setting.name, to: &client.output)
         } else {

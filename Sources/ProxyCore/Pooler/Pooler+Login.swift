@@ -29,14 +29,11 @@ extension Pooler {
         case .admit: admit(login, of: client, now: now)
         case .lookUpSecret(let user):
             effects.append(
-                .lookUpSecret(client.id, user: user, newerThan: mismatches[user] ?? Instant(0)))
+                .lookUpSecret(client.id, user: user, newerThan: logins.secretNewerThan(of: user)))
         case .open(let request, let credential):
             open(client, request, credential, now: now)
         case .end(let failure):
-            if let user = failure.mismatchedUser {
-                if mismatches.count >= LoginProfile.limit { mismatches.removeAll() }
-                mismatches[user] = now
-            }
+            if let user = failure.mismatchedUser { logins.mismatched(user, now: now) }
             refuse(client, failure)
         }
     }
@@ -75,12 +72,11 @@ extension Pooler {
     ) {
         giveUp(.loggingIn, of: client)
         giveUp(.loggingInFrom(client.host), of: client)
-        client.user = request.user
-        client.database = databases.entered(request.database)
+        client.account.loggedIn(as: request.user, to: databases.entered(request.database))
         adopt(request.settings, by: client, now: now)
         applyPolicy(to: client)
         if request.message.replication != .none {
-            client.replication = ClientSession.Replication(startup: request.message)
+            client.replicates(from: request.message)
         }
         guard takePlaces(of: client) else { return }
         learn(credential, of: client.user)
@@ -91,7 +87,7 @@ extension Pooler {
             effects.append(.needCatalogue(database: client.database.name))
         }
         let key = profileKey(of: client)
-        if let profile = profiles[key], now - profile.madeAt < LoginProfile.lifetime {
+        if let profile = logins.profile(key, now: now) {
             client.state.changed(to: profile.settings)
             client.endUnit()
             return greet(client, reported: profile.reported, now: now)
@@ -103,10 +99,10 @@ extension Pooler {
     private func adopt(_ settings: [String: String], by client: ClientSession, now: Instant) {
         var values = settings
         for (name, value) in settings where name.hasPrefix(SettingsReplay.ownPrefix) {
-            _ = client.own.set(name, to: value, position: &client.position, now: now)
+            _ = client.martletSettings.set(name, to: value, position: &client.position, now: now)
             values[name] = nil
         }
-        client.ownAtStart = client.own
+        client.martletSettings.started()
         client.state.started(
             with: shared.parameters(ParameterSet(values)),
             customNames: Set(values.keys.filter { $0.contains(".") }))
@@ -116,9 +112,9 @@ extension Pooler {
     func applyPolicy(to client: ClientSession, keeping mode: PoolMode = .transaction) {
         var session = policy.session(database: client.database.name, user: client.user)
         if mode == .session { session.pool.mode = .session }
-        client.policy = shared.policy(session)
-        client.route = client.listenerRoute ?? session.route
-        client.consistency = session.consistency
+        client.account.apply(
+            shared.policy(session), route: client.listenerRoute ?? session.route,
+            consistency: session.consistency)
     }
 
     /// Counts a client for its user and its database; false after it was refused.
@@ -147,25 +143,10 @@ extension Pooler {
     /// What opens server connections for a user from now on, here and on the other shards.
     private func learn(_ credential: ServerCredential, of user: String) {
         // Trust proves nothing: what is known of the user from a real login stays.
-        guard credential != .none, credentials[user] != credential else { return }
+        guard credential != .none, logins.credential(of: user) != credential else { return }
         effects.append(.broadcast(.credential(user: user, credential)))
         keep(credential, of: user)
     }
-
-    /// Keeps a credential. When there are many, those of users without clients here are forgotten:
-    /// the next login of such a user brings its credential again.
-    func keep(_ credential: ServerCredential, of user: String) {
-        if credentials.count >= Self.mostCredentials {
-            var present: Set<String> = []
-            for occupant in slots.occupants {
-                if case .client(let client) = occupant { present.insert(client.user) }
-            }
-            credentials = credentials.filter { present.contains($0.key) }
-        }
-        credentials[user] = credential
-    }
-
-    private static var mostCredentials: Int { 10_000 }
 
     // MARK: Greeting
 
@@ -179,9 +160,9 @@ extension Pooler {
     func greet(
         _ client: ClientSession, on server: ServerConnection, now: Instant
     ) -> Step {
-        if profiles.count >= LoginProfile.limit { profiles.removeAll() }
-        profiles[profileKey(of: client)] = LoginProfile(
-            settings: client.settings, reported: server.reported, madeAt: now)
+        logins.learned(
+            LoginProfile(settings: client.settings, reported: server.reported, madeAt: now),
+            for: profileKey(of: client))
         finishUnit(client, now: now)
         client.detached()
         server.lostClient()
@@ -199,8 +180,9 @@ extension Pooler {
         }
         client.state.told(reported)
         let login = client.login
-        client.cancelSecret = secrets.next(
-            Self.secretCount(minorVersion: login?.greeted?.message.agreedMinorVersion ?? 0))
+        let minorVersion = login?.greeted?.message.agreedMinorVersion ?? 0
+        client.account.given(
+            cancelSecret: secrets.next(Self.secretCount(minorVersion: minorVersion)))
         keyData(of: client).write(to: &client.output)
         ReadyForQuery.write(.idle, to: &client.output)
         markDirty(client)
@@ -234,13 +216,11 @@ extension Pooler {
 
     private func take(_ group: ClientGroup, maximum: Int, for client: ClientSession) -> Bool {
         guard ledger.acquireClient(in: group, maximum: maximum) else { return false }
-        client.places.append(group)
+        client.account.occupies(group)
         return true
     }
 
     private func giveUp(_ group: ClientGroup, of client: ClientSession) {
-        guard let index = client.places.firstIndex(of: group) else { return }
-        client.places.remove(at: index)
-        ledger.releaseClient(in: group)
+        if client.account.givesUp(group) { ledger.releaseClient(in: group) }
     }
 }

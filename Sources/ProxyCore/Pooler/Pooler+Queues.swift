@@ -14,6 +14,7 @@ extension Pooler {
     ) {
         client.unit.queued(place, in: pool, now: now)
         pool.enqueue(client)
+        held.queued()
     }
 
     /// The way into the queue of those that no node is there for.
@@ -30,6 +31,7 @@ extension Pooler {
             held.remove(client)
         case .queued(_, let pool, _):
             pool.remove(client)
+            held.leftPoolQueue()
             announceWaiting(pool)
         case .gathering, .routing, .preparing, .running, .answered, .inspecting: return
         }
@@ -40,7 +42,10 @@ extension Pooler {
     func attach(
         _ server: ServerConnection, to client: ClientSession, _ place: Unit.Place, now: Instant
     ) {
-        if let since = client.unit.waitingSince { counters.waits.record(now - since) }
+        if let since = client.unit.waitingSince {
+            counters.waits.record(now - since)
+            held.leftPoolQueue()
+        }
         server.leased(to: client)
         client.attached(to: server)
         client.unit.leased(place, now: now)
@@ -57,7 +62,7 @@ extension Pooler {
         guard ledger.isShared else { return }
         let since = pool.oldestWaiter?.unit.waitingSince
         guard since != nil || pool.isAnnounced else { return }
-        pool.isAnnounced = since != nil
+        pool.announced(since != nil)
         ledger.setWaiting(pool.key, shard: shard, since: since)
         if since != nil && pool.opening == 0 {
             effects.append(.broadcast(.starving(pool.key, from: shard)))

@@ -9,7 +9,7 @@ extension Pooler {
     func login(at server: ServerConnection, _ encryption: Encryption?) {
         server.connected(
             ServerAuthentication(
-                user: server.key.user, credential: credentials[server.key.user] ?? .none,
+                user: server.key.user, credential: logins.credential(of: server.key.user) ?? .none,
                 nonce: secrets.next(18), channelBinding: encryption?.channelBinding,
                 isEncrypted: encryption != nil))
         guard let message = Self.startup(for: server) else {
@@ -36,7 +36,7 @@ extension Pooler {
             let outcome = try server.authenticationReceived(body)
             markDirty(server)
             if case .authenticated(let keys?) = outcome {
-                credentials[server.key.user] = .keys(keys)
+                keep(.keys(keys), of: server.key.user)
             }
         } catch {
             if error.needsNewSecret && !mayBeBehind(server.key.node) {
@@ -50,8 +50,7 @@ extension Pooler {
     /// What opened the servers for a user does so no more; its next login brings the new one.
     func forgetCredential(of user: String) {
         let configured = rules.credentialWithoutExchange(of: user)
-        credentials[user] = configured == .none ? nil : configured
-        profiles = profiles.filter { $0.key.user != user }
+        logins.refused(user, configured: configured)
     }
 
     /// The first ReadyForQuery.
@@ -84,7 +83,6 @@ extension Pooler {
 
     func opened(_ server: ServerConnection, now: Instant) {
         if let pool = server.pool {
-            pool.opening -= 1
             pool.openingSucceeded()
         }
         server.opened()
@@ -101,7 +99,7 @@ extension Pooler {
         load.connectFailed(to: server.key.node, now: now)
         effects.append(.log(.serverFailed(server.key.node, reason: reason)))
         guard let pool else { return }
-        pool.opening -= 1
+        pool.openingEnded()
         pool.openingFailed(now: now)
         rerouteWaiters(of: pool, now: now)
     }

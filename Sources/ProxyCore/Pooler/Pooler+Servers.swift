@@ -20,10 +20,7 @@ extension Pooler {
 
     /// Opens connections for those who wait, as far as the limits allow.
     func grow(_ pool: ServerPool, now: Instant) {
-        if let retryAt = pool.retryAt, now < retryAt { return }
-        while pool.opening < pool.waitingCount {
-            // After a failure one connection at a time finds out whether it is over.
-            if pool.failures > 0 && pool.opening > 0 { return }
+        while pool.mayOpen(now: now) {
             let limits = limits(of: pool, now: now)
             // Each client that waits comes here; the ledger need not be asked what is known.
             guard pool.total < limits.pool, let node = topology[pool.key.node] else { return }
@@ -57,8 +54,7 @@ extension Pooler {
         let server = ServerConnection(id: id, key: pool.key, bytes: bytes, now: now)
         server.joined(pool)
         slots.place(.server(server), at: id)
-        pool.opening += 1
-        pool.total += 1
+        pool.openingBegan()
         effects.append(.connect(id, host: node.host, port: node.port))
     }
 
@@ -70,6 +66,18 @@ extension Pooler {
     }
 
     // MARK: Login
+
+    /// Keeps what opens server connections for a user. When there are many, those of users without
+    /// clients here are forgotten: the next login of such a user brings its credential again.
+    func keep(_ credential: ServerCredential, of user: String) {
+        logins.keep(credential, of: user) {
+            var present: Set<String> = []
+            for occupant in slots.occupants {
+                if case .client(let client) = occupant { present.insert(client.user) }
+            }
+            return present
+        }
+    }
 
     // MARK: Reuse
 
@@ -123,7 +131,7 @@ extension Pooler {
             return nil
         }
         server.pool?.removeIdle(server)
-        server.pool?.total -= 1
+        server.pool?.left()
         server.leftPool()
         slots.release(id)
         return HandedServer(server)
@@ -136,7 +144,7 @@ extension Pooler {
         slots.place(.server(server), at: id)
         let pool = pool(server.key)
         server.joined(pool)
-        pool.total += 1
+        pool.joined()
         release(server, now: now)
         return id
     }
@@ -148,7 +156,7 @@ extension Pooler {
         if server.hasOpened {
             counters[node: server.key.node].ends.count(cause)
         } else if let pool = server.pool {
-            pool.opening -= 1
+            pool.openingEnded()
         }
         if server.idleSince != nil { server.pool?.removeIdle(server) }
         if server.isLeased && server.status == .idle && server.requests.replies.isEmpty
@@ -156,7 +164,7 @@ extension Pooler {
             server.requests.terminate()
             markDirty(server)
         }
-        server.pool?.total -= 1
+        server.pool?.left()
         server.closed()
         ledger.release(server.key)
         effects.append(.close(server.id))

@@ -119,7 +119,7 @@ extension Pooler {
         let found = shared.parameters(ParameterSet(findings.settings))
         server.session.applied(found)
         var wanted = findings.settings
-        adoptOwn(from: &wanted, client, now: now)
+        importMartletSettings(from: &wanted, client, now: now)
         for entry in client.startup.entries where isReset(entry.name, to: wanted, client) {
             wanted[entry.name] = entry.value
         }

@@ -12,7 +12,7 @@ extension Pooler {
     /// second, and never when there is nothing that could grow old.
     package var nextDeadline: Instant? {
         if timesWork && clients.connected > 0 { return lastHousekeeping + Self.tick }
-        if !held.isEmpty || clients.loggingIn > 0 || pools.all.contains(where: { $0.waitingCount > 0 }) {
+        if held.isAnyWaiting || clients.loggingIn > 0 {
             return lastHousekeeping + Self.tick
         }
         return clients.connected > 0 || !pools.isEmpty ? lastHousekeeping + Self.housekeeping : nil
@@ -82,8 +82,8 @@ extension Pooler {
             guard isTooOld || isUnused else { continue }
             close(server, isTooOld ? .lifetime : .idleTimeout)
         }
-        guard pool.total == 0 && pool.waitingCount == 0 else { return }
-        pool.isRetired = true
+        guard pool.isEmpty else { return }
+        pool.retired()
         pools.remove(pool)
     }
 
@@ -172,7 +172,7 @@ extension Pooler {
 
     package func topologyChanged(_ topology: Topology, now: Instant) {
         let old = self.topology
-        self.topology = topology
+        replace(topology)
         load.follow(topology)
         if topology.primary != old.primary || topology.timeline != old.timeline {
             fence(now: now)
@@ -211,12 +211,12 @@ extension Pooler {
     }
 
     package func reconfigured(_ policy: ProxyPolicy, rules: LoginRules, now: Instant) {
-        self.policy = policy
-        self.rules = rules
-        profiles.removeAll()
+        replace(policy, rules)
+        logins.forgetProfiles()
         shared.forgetPolicies()
         for pool in pools.all {
-            pool.policy = policy.session(database: pool.key.database, user: pool.key.user).pool
+            pool.reconfigured(
+                policy.session(database: pool.key.database, user: pool.key.user).pool)
         }
         for occupant in slots.occupants {
             guard case .client(let client) = occupant, client.phase == .ready else { continue }

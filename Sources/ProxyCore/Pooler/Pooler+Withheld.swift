@@ -70,13 +70,13 @@ extension Pooler {
     }
 
     func sendReady(_ client: ClientSession, _ status: TransactionStatus) {
-        restoreOwn(client.transaction.ready(status, at: client.lastActivity), client)
+        restoreMartletSettings(client.transaction.ready(status, at: client.lastActivity), client)
         ReadyForQuery.write(client.status, to: &client.output)
         markDirty(client)
     }
 
     /// A transaction was rolled back: what it set of martlet's own goes with it.
-    func restoreOwn(_ before: OwnSettings?, _ client: ClientSession) {
-        if let before { client.own = before }
+    func restoreMartletSettings(_ before: MartletSettings?, _ client: ClientSession) {
+        if let before { client.martletSettings.restore(before) }
     }
 }

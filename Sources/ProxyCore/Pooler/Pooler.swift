@@ -25,7 +25,7 @@ package final class Pooler {
     let bytes = BytePool()
     let units = UnitPool()
     let registry: StatementRegistry
-    var policy: ProxyPolicy {
+    private(set) var policy: ProxyPolicy {
         didSet {
             timesWork = policy.timesWork
             if !policy.routing.hasSameOverrides(as: oldValue.routing) {
@@ -39,8 +39,8 @@ package final class Pooler {
     private(set) var timesWork: Bool
     /// What the operator says about names, in all databases.
     private(set) var overrides: RoutingOverrides
-    var rules: LoginRules
-    var topology: Topology
+    private(set) var rules: LoginRules
+    private(set) var topology: Topology
     /// The other martlets, which a cancel key may mean.
     package var peers = Peers()
     /// For choices; secrets come from `secrets`.
@@ -52,11 +52,7 @@ package final class Pooler {
 
     var pools = ServerPools()
     var databases = Databases()
-    /// What opens server connections for a user, from the user's logins.
-    var credentials: [String: ServerCredential] = [:]
-    /// When a password of a user with a secret last did not match: the secret is read again.
-    var mismatches: [String: Instant] = [:]
-    var profiles: [LoginProfile.Key: LoginProfile] = [:]
+    var logins = LoginCaches()
     var shared = SharedValues()
     var load: ShardLoad
     var held = HeldClients()
@@ -84,6 +80,17 @@ package final class Pooler {
         load = ShardLoad(now: now)
     }
 
+    // MARK: The world
+
+    /// There is a new topology.
+    func replace(_ topology: Topology) { self.topology = topology }
+
+    /// There is a new configuration.
+    func replace(_ policy: ProxyPolicy, _ rules: LoginRules) {
+        self.policy = policy
+        self.rules = rules
+    }
+
     // MARK: Sockets
 
     /// A client connected.
@@ -109,7 +116,7 @@ package final class Pooler {
     /// The handshake asked for by `.startTLS` is over: what comes now was encrypted.
     package func secured(_ id: ConnectionID, _ encryption: Encryption, now: Instant) {
         guard case .client(let client) = occupant(id), let login = client.login else { return }
-        client.isEncrypted = true
+        client.secured()
         perform(login.secured(encryption), of: login, for: client, now: now)
     }
 
@@ -139,7 +146,7 @@ package final class Pooler {
     }
 
     private func received(_ bytes: RawSpan, from client: ClientSession, now: Instant) -> Relay {
-        client.lastActivity = now
+        client.spoke(at: now)
         switch client.phase {
         case .closed: break
         case .ready:

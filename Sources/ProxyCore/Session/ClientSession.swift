@@ -32,31 +32,21 @@ package final class ClientSession {
     package private(set) var isReadingPaused = false
     /// Its server is not read, because it does not take its replies.
     package private(set) var isPausingServer = false
-    package var lastActivity: Instant
+    package private(set) var lastActivity: Instant
 
     // Who it is.
     /// Until its first ReadyForQuery.
     package private(set) var login: ClientLogin?
-    package var isEncrypted = false
-    package var user = ""
-    package var database: DatabaseState
-    /// Those that its servers came from, one a node.
+    package private(set) var isEncrypted = false
+    var account: ClientAccount
+    /// Pools this client has leased from, one per node.
     private var pools: [ServerPool] = []
-    package var policy = SharedPolicy.standard
-    /// What it counts for; given back when it leaves.
-    package var places: [ClientGroup] = []
-    package var route = Route.auto
-    package var consistency = Consistency.session
-    /// What must be known to cancel what it does.
-    package var cancelSecret: [UInt8] = []
     /// Where it asked for replication.
-    package var replication: Replication?
+    package private(set) var replication: Replication?
 
     // What its session holds.
     var state = SessionState()
-    /// `martlet.*` as the session set them, and as its startup packet did.
-    package var own = OwnSettings()
-    package var ownAtStart = OwnSettings()
+    var martletSettings = SessionMartletSettings()
     package var statements = ClientStatements()
     package var position = SessionPosition()
 
@@ -78,7 +68,7 @@ package final class ClientSession {
         self.id = id
         self.peer = peer
         listenerRoute = route
-        self.database = database
+        account = ClientAccount(database: database)
         self.units = units
         login = ClientLogin(peer: peer)
         unsafe activeUnit = nil
@@ -124,6 +114,24 @@ package final class ClientSession {
 
     /// The client is gone, or is to go.
     func closed() { phase = .closed }
+
+    /// It sent something.
+    func spoke(at now: Instant) { lastActivity = now }
+
+    /// Its connection is encrypted from now on.
+    func secured() { isEncrypted = true }
+
+    /// Its startup packet asked for replication.
+    func replicates(from startup: StartupMessage) { replication = Replication(startup: startup) }
+
+    // MARK: Who it is
+
+    package var user: String { account.user }
+    package var database: DatabaseState { account.database }
+    package var policy: SharedPolicy { account.policy }
+    package var route: Route { account.route }
+    package var consistency: Consistency { account.consistency }
+    package var cancelSecret: [UInt8] { account.cancelSecret }
 
     // MARK: What its session holds
 

@@ -27,8 +27,8 @@ import Testing
         return deeds
     }
 
-    private func settings(_ route: Route) -> OwnSettings {
-        var settings = OwnSettings()
+    private func settings(_ route: Route) -> MartletSettings {
+        var settings = MartletSettings()
         settings.route = route
         return settings
     }

@@ -87,9 +87,47 @@ struct ServerPoolTests {
         }
         for _ in 0..<200 { pool.openingFailed(now: now) }
         #expect(pool.retryAt == now + .seconds(5))
+        pool.openingBegan()
         pool.openingSucceeded()
         #expect(pool.retryAt == nil)
         pool.openingFailed(now: now)
         #expect(pool.retryAt == now + .milliseconds(200))
+    }
+
+    @Test func `a connection is opened for each client that waits, one at a time after a failure`() {
+        let now = Instant(7_000_000_000)
+        #expect(!pool.mayOpen(now: now))
+        for slot in 1...3 as ClosedRange<UInt32> { pool.enqueue(client(slot)) }
+        for _ in 1...3 {
+            #expect(pool.mayOpen(now: now))
+            pool.openingBegan()
+        }
+        #expect(!pool.mayOpen(now: now) && pool.total == 3)
+        for _ in 1...3 {
+            pool.openingEnded()
+            pool.left()
+        }
+        pool.openingFailed(now: now)
+        #expect(!pool.mayOpen(now: now) && pool.total == 0)
+        let later = now + .milliseconds(200)
+        #expect(pool.mayOpen(now: later))
+        pool.openingBegan()
+        #expect(!pool.mayOpen(now: later))
+        pool.openingSucceeded()
+        #expect(pool.mayOpen(now: later))
+    }
+
+    @Test func `a pool is empty without connections and without clients that wait`() {
+        #expect(pool.isEmpty)
+        pool.joined()
+        #expect(!pool.isEmpty)
+        pool.left()
+        let client = client(1)
+        pool.enqueue(client)
+        #expect(!pool.isEmpty)
+        pool.remove(client)
+        #expect(pool.isEmpty && !pool.isRetired)
+        pool.retired()
+        #expect(pool.isRetired)
     }
 }

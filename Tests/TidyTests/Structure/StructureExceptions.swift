@@ -6,7 +6,7 @@ enum StructureExceptions {
     /// Structs that are plain values: a copy of one may be read and changed by its owner.
     static let values: [String: String] = [
         "OwedReply": "one entry of a server's list, which has it private",
-        "OwnSettings": "a pair of settings that a session copies and compares",
+        "MartletSettings": "a pair of settings that a session copies and compares",
         "Relay": "the answer to one call of the driver",
         "ServerLimits": "four numbers of the configuration",
         "SessionNumber": "a number, taken apart and put together",

@@ -8,7 +8,7 @@ internal import StatementClassifier
 /// Set in another way (`set_config`, a statement beside others) they reach a server, which accepts
 /// any name with a dot; what it has then is read back with the other settings (`Pooler+Settle`).
 extension Pooler {
-    struct OwnSetting {
+    struct MartletSetting {
         enum Action {
             /// Nil is DEFAULT.
             case set(String?)
@@ -21,7 +21,7 @@ extension Pooler {
     }
 
     /// What a statement does with a setting of martlet's own; nil when it does something else.
-    func ownSetting(_ statement: LocalStatement) -> OwnSetting? {
+    func martletSetting(_ statement: LocalStatement) -> MartletSetting? {
         let range: Range<Int>
         switch statement.command {
         case .set(let name, _, let isLocal):
@@ -33,61 +33,61 @@ extension Pooler {
         }
         let text = statement.text
         let name = String(decoding: SettingText.name(text.span, range), as: UTF8.self)
-        guard OwnSettings.names.contains(name) else { return nil }
+        guard MartletSettings.names.contains(name) else { return nil }
         switch statement.command {
         case .set(_, let value?, _):
             let decoded = SettingText.value(text.span, value, name: Array(name.utf8))
             return decoded.map {
-                OwnSetting(name: name, action: .set(String(decoding: $0, as: UTF8.self)))
+                MartletSetting(name: name, action: .set(String(decoding: $0, as: UTF8.self)))
             }
-        case .show: return OwnSetting(name: name, action: .show)
-        case .reset: return OwnSetting(name: name, action: .reset)
-        default: return OwnSetting(name: name, action: .set(nil))
+        case .show: return MartletSetting(name: name, action: .show)
+        case .reset: return MartletSetting(name: name, action: .reset)
+        default: return MartletSetting(name: name, action: .set(nil))
         }
     }
 
     func execute(
-        _ setting: OwnSetting, _ statement: LocalStatement, for client: ClientSession, now: Instant
+        _ setting: MartletSetting, _ statement: LocalStatement, for client: ClientSession, now: Instant
     ) -> LocalOutcome {
         if case .show = setting.action {
             return .row(
-                column: setting.name, value: ownValue(setting.name, client), tag: "SHOW")
+                column: setting.name, value: martletValue(setting.name, client), tag: "SHOW")
         }
-        client.transaction.settingsWillChange(from: client.own)
+        client.transaction.settingsWillChange(from: client.martletSettings.current)
         switch setting.action {
         case .set(let value?):
-            let wrong = client.own.set(
+            let wrong = client.martletSettings.set(
                 setting.name, to: value, position: &client.position, now: now)
             return wrong.map { .failed(ErrorResponse(.error, "22023", $0)) }
                 ?? .completed(tag: "SET")
         case .set(nil):
-            resetOwn(setting.name, client)
+            resetMartlet(setting.name, client)
             return .completed(tag: "SET")
         case .reset, .show:
-            resetOwn(setting.name, client)
+            resetMartlet(setting.name, client)
             return .completed(tag: "RESET")
         }
     }
 
-    private func resetOwn(_ name: String, _ client: ClientSession) {
-        if name == OwnSettings.position { return client.position.reset() }
-        client.own.reset(name, to: client.ownAtStart)
+    private func resetMartlet(_ name: String, _ client: ClientSession) {
+        if name == MartletSettings.position { return client.position.reset() }
+        client.martletSettings.reset(name)
     }
 
     /// Whether what a `SHOW martlet.position` would give is not yet all that the session did.
     func mustAwaitPosition(_ statement: LocalStatement, _ client: ClientSession) -> Bool {
-        guard client.status == .idle, let setting = ownSetting(statement),
-            setting.name == OwnSettings.position, case .show = setting.action
+        guard client.status == .idle, let setting = martletSetting(statement),
+            setting.name == MartletSettings.position, case .show = setting.action
         else { return false }
         client.position.settle(with: topology)
         return !client.position.isSettled
     }
 
-    private func ownValue(_ name: String, _ client: ClientSession) -> String {
+    private func martletValue(_ name: String, _ client: ClientSession) -> String {
         switch name {
-        case OwnSettings.route: return (client.own.route ?? client.route).rawValue
-        case OwnSettings.consistency:
-            return (client.own.consistency ?? client.consistency).rawValue
+        case MartletSettings.route: return (client.martletSettings.current.route ?? client.route).rawValue
+        case MartletSettings.consistency:
+            return (client.martletSettings.current.consistency ?? client.consistency).rawValue
         default:
             client.position.settle(with: topology)
             return client.position.token.description
@@ -98,15 +98,15 @@ extension Pooler {
 
     /// Takes what a server has of martlet's own settings out of what was found there. A value that
     /// is none cannot be refused any more; the client is warned that it means nothing.
-    func adoptOwn(
+    func importMartletSettings(
         from settings: inout [String: String], _ client: ClientSession, now: Instant
     ) {
-        if client.transaction.resets >= .all { client.own = client.ownAtStart }
+        if client.transaction.resets >= .all { client.martletSettings.resetAll() }
         if client.transaction.resets == .session { client.position.reset() }
-        for name in OwnSettings.names {
+        for name in MartletSettings.names {
             // Empty is what remains of a name that was reset.
             guard let value = settings.removeValue(forKey: name), !value.isEmpty else { continue }
-            let wrong = client.own.set(name, to: value, position: &client.position, now: now)
+            let wrong = client.martletSettings.set(name, to: value, position: &client.position, now: now)
             guard let wrong else { continue }
             ErrorResponse(.warning, "22023", wrong).write(to: &client.output)
             markDirty(client)

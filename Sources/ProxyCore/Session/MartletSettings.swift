@@ -3,7 +3,7 @@
 /// Settings that are martlet's own: `SET martlet.route = 'replica'`.
 ///
 /// PostgreSQL accepts settings of any name with a dot, so the same statements run without martlet.
-package struct OwnSettings: Equatable, Sendable {
+package struct MartletSettings: Equatable, Sendable {
     package var route: Route?
     package var consistency: Consistency?
 
@@ -41,7 +41,7 @@ package struct OwnSettings: Equatable, Sendable {
     }
 
     /// Sets a value back to what the startup packet said.
-    package mutating func reset(_ name: String, to start: OwnSettings) {
+    package mutating func reset(_ name: String, to start: MartletSettings) {
         switch name {
         case Self.route: route = start.route
         case Self.consistency: consistency = start.consistency
@@ -53,4 +53,29 @@ package struct OwnSettings: Equatable, Sendable {
         "invalid value for parameter \"\(name)\": \"\(value)\" "
             + "(one of: \(words.joined(separator: ", ")))"
     }
+}
+
+/// `martlet.*` of one session: as it set them, and as its startup packet did.
+struct SessionMartletSettings {
+    private(set) var current = MartletSettings()
+    private var atStart = MartletSettings()
+
+    /// Sets a value; returns what is wrong with it, or nil.
+    mutating func set(
+        _ name: String, to value: String, position: inout SessionPosition, now: Instant
+    ) -> String? {
+        current.set(name, to: value, position: &position, now: now)
+    }
+
+    /// The startup packet has been read.
+    mutating func started() { atStart = current }
+
+    /// `RESET` of one.
+    mutating func reset(_ name: String) { current.reset(name, to: atStart) }
+
+    /// `RESET ALL`.
+    mutating func resetAll() { current = atStart }
+
+    /// A transaction that changed them was rolled back.
+    mutating func restore(_ before: MartletSettings) { current = before }
 }
