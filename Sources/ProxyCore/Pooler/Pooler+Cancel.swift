@@ -76,7 +76,7 @@ extension Pooler {
     }
 
     package func cancelDelivered(to id: ConnectionID, now: Instant) {
-        guard case .server(let server) = occupant(id), server.cancelsInFlight > 0 else { return }
+        guard case .server(let server) = slots.occupant(id), server.cancelsInFlight > 0 else { return }
         server.cancelArrived()
         if server.client == nil { cleanUp(server, now: now) }
     }

@@ -83,38 +83,6 @@ extension Pooler {
         refuse(client, "57P01", "terminating connection due to administrator command")
     }
 
-    /// No new clients from now on; those at rest leave, the others at their transaction's end.
-    package func drain(now: Instant) {
-        clients.drained()
-        for occupant in slots.occupants {
-            guard case .client(let client) = occupant else { continue }
-            if client.phase != .ready {
-                refuse(client, "57P03", "the database system is shutting down")
-            } else if client.replication != nil {
-                // Its stream has no end of its own.
-                endReplication(client, client.server?.boundary ?? MessageBoundary())
-            } else if client.status == .idle && client.unit.isGathering {
-                farewell(client)
-            }
-        }
-    }
-
-    // MARK: Messages of other shards
-
-    package func deliver(_ message: ShardMessage, now: Instant) {
-        switch message {
-        case .credential(let user, let credential): keep(credential, of: user)
-        case .cancel(let key): cancel(key, now: now)
-        case .starving(let key, let from):
-            guard from != shard, let pool = pools[key], pool.waitingCount == 0,
-                let server = pool.takeIdle()
-            else { return }
-            effects.append(.transfer(server.id, to: from))
-        case .makeRoom(let scope):
-            _ = makeRoom(in: scope)
-        }
-    }
-
     /// Refuses a client that is not logged in: a FATAL error, then the end.
     func refuse(_ client: ClientSession, _ sqlState: SQLState, _ message: String, hint: String? = nil) {
         ErrorResponse(.fatal, sqlState, message, hint: hint).write(to: &client.output)

@@ -133,39 +133,7 @@ extension Pooler {
         return .wait
     }
 
-    // MARK: Queues
-
     // MARK: Ready to run
-
-    /// Brings the server's session to where the client's is, then runs the unit.
-    func prepare(
-        _ client: ClientSession, on server: ServerConnection, now: Instant
-    ) -> Step {
-        server.incoming.settled()
-        server.statements.unitBegan()
-        countAsExecuting(client, true, now: now)
-        let replay = SettingsReplay.text(from: server.session.settings, to: client.settings)
-        if replay == nil { server.session.applied(client.settings) }
-        var text = replay
-        if mustForgetSequences(client) {
-            text = (replay.map { $0 + ";" } ?? "") + "DISCARD SEQUENCES"
-        }
-        guard server.status == .idle, let text else { return afterSettings(client, server) }
-        server.run(.settings, text)
-        sent(to: server)
-        return .wait
-    }
-
-    /// Whether the server remembers the values of whoever had it before, and the client asks for
-    /// its own. It has none outside the transaction of their nextval, and PostgreSQL tells it so.
-    private func mustForgetSequences(_ client: ClientSession) -> Bool {
-        client.unit.needs.effects.contains(.sequenceState) && !client.keepsServer
-    }
-
-    /// What comes after the settings: a client that logs in is greeted with what the server reports.
-    func afterSettings(_ client: ClientSession, _ server: ServerConnection) -> Step {
-        client.isLoggingIn ? .greet(server) : .prepareStatements(server)
-    }
 
     /// The server connection has the session's state: the unit's messages go there.
     func start(_ client: ClientSession, on server: ServerConnection, now: Instant) -> Step {
@@ -187,21 +155,6 @@ extension Pooler {
         translate(client, to: server, now: now)
         // While it waited the rest of the unit may have come: its Sync, or a long message.
         return .gather
-    }
-
-    /// Tells a client what its new server reports differently from its last one.
-    func reportDifferences(to client: ClientSession, from server: ServerConnection) {
-        if client.reported.isSame(as: server.reported) {
-            client.state.told(server.reported)
-            return
-        }
-        for entry in server.reported.entries
-        where entry.name != ReportedName.hotStandby && client.reported[entry.name] != entry.value {
-            ParameterStatus.write(
-                name: ReportedName.display(entry.name), value: entry.value, to: &client.output)
-            markDirty(client)
-        }
-        client.state.told(server.reported)
     }
 
     /// Sends the deferred BEGIN in front of the unit.

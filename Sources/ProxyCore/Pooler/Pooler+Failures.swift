@@ -97,9 +97,9 @@ extension Pooler {
             text.definition, textCount: text.textCount, meaning: meaning,
             constants: text.constants ?? []
         ) {
-            (text.classification, text.shape)
+            (text.classification, text.fingerprint)
         }
-        fresh.constants = text.constants
+        fresh.learned(constants: text.constants)
         return fresh
     }
 

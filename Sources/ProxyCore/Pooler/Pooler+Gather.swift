@@ -188,7 +188,7 @@ extension Pooler {
         ) {
             classify(definition.rawSpan.extracting(0..<message.text.count), for: client)
         }
-        client.unit.needs.add(text.classification, fingerprint: text.shape)
+        client.unit.needs.add(text.classification, fingerprint: text.fingerprint)
         return .parse(
             name: message.name.shifted(by: MessageHeader.size),
             hash: hashing(bytes.extracting(message.name)), text)
@@ -243,11 +243,11 @@ extension Pooler {
         }
         if text.catalogueVersion != client.database.catalogueVersion {
             let definition = text.definition
-            (text.classification, text.shape) = classify(
-                definition.rawSpan.extracting(0..<text.textCount), for: client)
-            text.catalogueVersion = client.database.catalogueVersion
+            text.reclassified(
+                classify(definition.rawSpan.extracting(0..<text.textCount), for: client),
+                catalogue: client.database.catalogueVersion)
         }
-        client.unit.needs.add(text.classification, fingerprint: text.shape)
+        client.unit.needs.add(text.classification, fingerprint: text.fingerprint)
         // Its EXECUTE may mean another statement by now.
         if text.classification.effects.contains(.sqlExecute),
             text.meaning.sqlVersion != client.state.sqlVersion {
@@ -275,7 +275,7 @@ extension Pooler {
 
     func classify(
         _ text: RawSpan, for client: ClientSession
-    ) -> (Classification, shape: UInt64) {
+    ) -> (Classification, fingerprint: UInt64) {
         var statement = classifier.classify(
             text, catalogue: client.database.catalogue, overrides: overrides,
             standardConformingStrings: client.reported.hasStandardStrings,

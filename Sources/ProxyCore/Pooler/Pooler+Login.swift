@@ -39,7 +39,7 @@ extension Pooler {
     }
 
     package func secretArrived(_ lookup: SecretLookup, for id: ConnectionID, now: Instant) {
-        guard case .client(let client) = occupant(id), client.phase == .loggingIn,
+        guard case .client(let client) = slots.occupant(id), client.phase == .loggingIn,
             let login = client.login
         else { return }
         let action = login.secretArrived(lookup, now: now, into: &client.output)

@@ -32,8 +32,7 @@ extension Pooler {
         }
         let server = ServerConnection(id: slots.take(), key: key, bytes: bytes, now: now)
         slots.place(.server(server), at: server.id)
-        server.replication = client.replication?.startup
-        server.reserved(for: client)
+        server.reserved(for: client, startup: client.replication?.startup)
         client.attached(to: server)
         client.unit.leased(Unit.Place(node: primary, asReplica: false), now: now)
         effects.append(.connect(server.id, host: node.host, port: node.port))

@@ -94,4 +94,64 @@ extension Pooler {
         send(bytes, to: client)
         return Relay(count: bytes.byteCount)
     }
+
+    func markDirty(_ client: ClientSession) {
+        slots.markDirty(client.id)
+    }
+
+    func markDirty(_ server: ServerConnection) {
+        slots.markDirty(server.id)
+    }
+
+    /// Sends bytes to a client, and stops reading its server when it does not take them.
+    func send(_ bytes: RawSpan, to client: ClientSession) {
+        client.output.append(bytes)
+        markDirty(client)
+        guard client.output.count > policy.limits.pendingOutput, !client.isPausingServer,
+            let server = client.server
+        else { return }
+        client.pausedServer(true)
+        effects.append(.pauseReading(server.id))
+    }
+
+    func outputDrained(_ client: ClientSession) {
+        guard client.isPausingServer, client.output.count <= policy.limits.pendingOutput / 2 else {
+            return
+        }
+        client.pausedServer(false)
+        if let server = client.server { effects.append(.resumeReading(server.id)) }
+    }
+
+    func outputDrained(_ server: ServerConnection) {
+        guard server.isPausingClient, server.requests.pendingCount <= policy.limits.pendingOutput / 2 else {
+            return
+        }
+        server.pausedClient(false)
+        if let client = server.client { reconsiderReading(client) }
+    }
+
+    /// Stops or resumes reading a client: it waits while its server does not take what it sent, or
+    /// while it has sent more than may be held.
+    func reconsiderReading(_ client: ClientSession) {
+        let backlog = client.inbound.count - client.unit.messages.byteCount
+        // What has not wholly arrived has its own bounds (`gather`).
+        let isGathering =
+            client.unit.isGathering
+            || client.unit.isRunning && !client.unit.messages.isComplete
+        let pause = client.server?.isPausingClient == true
+            || !isGathering && backlog > policy.limits.pendingOutput
+        if pause == client.isReadingPaused { return }
+        client.pausedReading(pause)
+        effects.append(pause ? .pauseReading(client.id) : .resumeReading(client.id))
+    }
+
+    /// A server got bytes; its client is not read any more while they pile up.
+    func sent(to server: ServerConnection) {
+        markDirty(server)
+        guard server.requests.pendingCount > policy.limits.pendingOutput, !server.isPausingClient,
+            let client = server.client
+        else { return }
+        server.pausedClient(true)
+        reconsiderReading(client)
+    }
 }

@@ -127,7 +127,7 @@ extension Pooler {
     }
 
     package func handOver(_ id: ConnectionID) -> HandedServer? {
-        guard case .server(let server) = occupant(id), server.idleSince != nil, server.isAtRest else {
+        guard case .server(let server) = slots.occupant(id), server.idleSince != nil, server.isAtRest else {
             return nil
         }
         server.pool?.removeIdle(server)

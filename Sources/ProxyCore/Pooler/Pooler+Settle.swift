@@ -194,22 +194,6 @@ extension Pooler {
         }
         cleanUp(server, now: now)
     }
-
-    private func settingsReplayed(
-        _ client: ClientSession, on server: ServerConnection, _ query: InternalQuery, now: Instant
-    ) -> Step {
-        if query.error == nil { server.session.applied(client.settings) }
-        if case .inspecting = client.unit.phase {
-            // Where the replay failed, the next one tells the client why.
-            reportDifferences(to: client, from: server)
-            sendReady(client, .idle)
-            return .end(server)
-        }
-        guard let error = query.error else { return afterSettings(client, server) }
-        // Nothing of the unit was sent. What the server has now is what it had, because the
-        // replay is one transaction.
-        return .fail(error)
-    }
 }
 
 extension Pin {

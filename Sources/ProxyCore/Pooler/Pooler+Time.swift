@@ -19,7 +19,7 @@ extension Pooler {
     }
 
     package func deadlineReached(now: Instant) {
-        lastHousekeeping = now
+        keptHouse(at: now)
         expireHeld(now: now)
         for pool in pools.all { tend(pool, now: now) }
         for occupant in slots.occupants {
@@ -55,7 +55,7 @@ extension Pooler {
         retryHeld(now: now)
     }
 
-    private func retryHeld(now: Instant) {
+    func retryHeld(now: Instant) {
         for client in held.takeAll() {
             guard case .held(_, let since) = client.unit.phase else { continue }
             client.unit.routed()
@@ -168,66 +168,6 @@ extension Pooler {
         client.unit.cancelled(Unit.Overdue(subject: subject, cancelledAt: now))
     }
 
-    // MARK: The world
-
-    package func topologyChanged(_ topology: Topology, now: Instant) {
-        let old = self.topology
-        replace(topology)
-        load.follow(topology)
-        if topology.primary != old.primary || topology.timeline != old.timeline {
-            fence(now: now)
-        }
-        for pool in pools.all where pool.waitingCount > 0 {
-            let isGone = topology[pool.key.node] == nil
-            let wasPrimary = old.primary == pool.key.node && topology.primary != pool.key.node
-            if isGone || wasPrimary || topology.isDraining(pool.key.node) {
-                rerouteWaiters(of: pool, now: now)
-            }
-        }
-        if topology.version != old.version { closeIdleServersOfDraining() }
-        if !held.isEmpty { retryHeld(now: now) }
-    }
-
-    /// A member that is to leave gets nothing new, and who works there gets to the end of it
-    /// (`release` closes what comes free after that). Its server need not wait for our idle ones.
-    private func closeIdleServersOfDraining() {
-        for pool in pools.all where topology.isDraining(pool.key.node) {
-            for server in pool.idleServers { close(server, .topology) }
-        }
-    }
-
-    /// Connections to a primary that is none any more are closed: nothing is written there again.
-    private func fence(now: Instant) {
-        guard let primary = topology.primary else { return }
-        for occupant in slots.occupants {
-            guard case .server(let server) = occupant, !server.isClosed,
-                server.hasOpened, server.key.node != primary, server.isInRecovery == false
-            else { continue }
-            let client = server.client
-            server.lostClient()
-            close(server, .topology)
-            if let client { proceed(client, serverLost(client, server, now: now), now: now) }
-        }
-    }
-
-    package func reconfigured(_ policy: ProxyPolicy, rules: LoginRules, now: Instant) {
-        replace(policy, rules)
-        logins.forgetProfiles()
-        shared.forgetPolicies()
-        for pool in pools.all {
-            pool.reconfigured(
-                policy.session(database: pool.key.database, user: pool.key.user).pool)
-        }
-        for occupant in slots.occupants {
-            guard case .client(let client) = occupant, client.phase == .ready else { continue }
-            applyPolicy(to: client, keeping: client.policy.pool.mode)
-        }
-    }
-
-    /// A catalogue snapshot that differs from the one before, or none any more.
-    package func catalogueChanged(_ catalogue: Catalogue?, database name: String) {
-        databases.catalogueChanged(catalogue, of: name, version: versions.nextCatalogue())
-    }
 }
 
 extension ErrorResponse {

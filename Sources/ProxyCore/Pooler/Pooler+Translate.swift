@@ -212,7 +212,7 @@ extension Pooler {
         guard let entry = server.client?.statements.entry(of: reply.statement, hash: reply.nameHash),
             let columns = try? DataRow.parse(body: row), columns.count == 1
         else { return }
-        entry.text.constants = SettingsReplay.constants(answer: columns[0])
+        entry.text.learned(constants: SettingsReplay.constants(answer: columns[0]))
     }
 
     /// What is to be said around the Parse of a statement that was prepared when settings were, or

@@ -10,12 +10,9 @@ internal import StatementClassifier
 /// After every call the driver drains `nextEffect()`; before it sleeps it flushes all that
 /// `nextDirty()` names.
 ///
-/// The life of a unit of work goes through the extensions in this order: `Pooler+Gather` (bytes to
-/// messages to needs), `+Dispatch` (needs to a server), `+Translate` (messages to the server),
-/// `+Relay` and `+Replies` (answers to the client), `+Settle` (what was left behind).
+/// The life of a unit of work is the list of steps in `Pooler+Units`. Files call each other downwards
+/// only, but for `proceed` there (ARCHITECTURE.md has the picture, which a test holds).
 package final class Pooler {
-    typealias Occupant = ConnectionSlots.Occupant
-
     let shard: ShardID
     /// Of this process.
     let shardCount: Int
@@ -42,7 +39,7 @@ package final class Pooler {
     private(set) var rules: LoginRules
     private(set) var topology: Topology
     /// The other martlets, which a cancel key may mean.
-    package var peers = Peers()
+    package private(set) var peers = Peers()
     /// For choices; secrets come from `secrets`.
     var random: SplitMix64
     var secrets: SecretBytes
@@ -58,7 +55,7 @@ package final class Pooler {
     var held = HeldClients()
     var clients = ClientCounts()
     package internal(set) var counters = ShardCounters()
-    var lastHousekeeping = Instant(0)
+    private(set) var lastHousekeeping = Instant(0)
     var versions = VersionCounters()
 
     package init(
@@ -81,6 +78,12 @@ package final class Pooler {
     }
 
     // MARK: The world
+
+    /// The other martlets that a cancel key may mean are known.
+    package func replace(_ peers: Peers) { self.peers = peers }
+
+    /// What grows old was looked at.
+    func keptHouse(at now: Instant) { lastHousekeeping = now }
 
     /// There is a new topology.
     func replace(_ topology: Topology) { self.topology = topology }
@@ -109,20 +112,20 @@ package final class Pooler {
 
     /// A server asked for by `.connect` is there; `encryption` where it speaks TLS.
     package func connected(_ id: ConnectionID, encryption: Encryption? = nil, now: Instant) {
-        guard case .server(let server) = occupant(id), server.isConnecting else { return }
+        guard case .server(let server) = slots.occupant(id), server.isConnecting else { return }
         login(at: server, encryption)
     }
 
     /// The handshake asked for by `.startTLS` is over: what comes now was encrypted.
     package func secured(_ id: ConnectionID, _ encryption: Encryption, now: Instant) {
-        guard case .client(let client) = occupant(id), let login = client.login else { return }
+        guard case .client(let client) = slots.occupant(id), let login = client.login else { return }
         client.secured()
         perform(login.secured(encryption), of: login, for: client, now: now)
     }
 
     /// The socket is gone: end of stream, reset, or connecting failed. The driver has closed it.
     package func disconnected(_ id: ConnectionID, reason: String, now: Instant) {
-        switch occupant(id) {
+        switch slots.occupant(id) {
         case .vacant: return
         case .client(let client):
             if let failure = client.login?.lost(reason: reason) { report(failure, of: client) }
@@ -138,7 +141,7 @@ package final class Pooler {
     package func received(
         _ bytes: RawSpan, from id: ConnectionID, now: Instant
     ) -> Relay {
-        switch occupant(id) {
+        switch slots.occupant(id) {
         case .vacant: return Relay(count: bytes.byteCount)
         case .client(let client): return received(bytes, from: client, now: now)
         case .server(let server): return relay(bytes, from: server, now: now)
@@ -170,7 +173,7 @@ package final class Pooler {
 
     /// Lends the bytes that wait for a connection, and forgets as many as the body says were sent.
     package func withOutput(of id: ConnectionID, _ send: (RawSpan) -> Int) {
-        switch occupant(id) {
+        switch slots.occupant(id) {
         case .vacant: return
         case .client(let client):
             client.output.consume(send(client.output.unread))
@@ -183,7 +186,7 @@ package final class Pooler {
 
     /// Appends what could not be sent at once of a relayed span.
     package func append(_ bytes: RawSpan, toOutputOf id: ConnectionID) {
-        switch occupant(id) {
+        switch slots.occupant(id) {
         case .vacant: return
         case .client(let client): send(bytes, to: client)
         case .server(let server):
@@ -193,7 +196,7 @@ package final class Pooler {
     }
 
     package func outputCount(of id: ConnectionID) -> Int {
-        switch occupant(id) {
+        switch slots.occupant(id) {
         case .vacant: 0
         case .client(let client): client.output.count
         case .server(let server): server.requests.pendingCount
@@ -252,75 +255,5 @@ package final class Pooler {
                 .active
             }
         }
-    }
-}
-
-// MARK: Slots
-
-extension Pooler {
-    func occupant(_ id: ConnectionID) -> Occupant { slots.occupant(id) }
-}
-
-// MARK: Sending
-
-extension Pooler {
-    func markDirty(_ client: ClientSession) {
-        slots.markDirty(client.id)
-    }
-
-    func markDirty(_ server: ServerConnection) {
-        slots.markDirty(server.id)
-    }
-
-    /// Sends bytes to a client, and stops reading its server when it does not take them.
-    func send(_ bytes: RawSpan, to client: ClientSession) {
-        client.output.append(bytes)
-        markDirty(client)
-        guard client.output.count > policy.limits.pendingOutput, !client.isPausingServer,
-            let server = client.server
-        else { return }
-        client.pausedServer(true)
-        effects.append(.pauseReading(server.id))
-    }
-
-    func outputDrained(_ client: ClientSession) {
-        guard client.isPausingServer, client.output.count <= policy.limits.pendingOutput / 2 else {
-            return
-        }
-        client.pausedServer(false)
-        if let server = client.server { effects.append(.resumeReading(server.id)) }
-    }
-
-    func outputDrained(_ server: ServerConnection) {
-        guard server.isPausingClient, server.requests.pendingCount <= policy.limits.pendingOutput / 2 else {
-            return
-        }
-        server.pausedClient(false)
-        if let client = server.client { reconsiderReading(client) }
-    }
-
-    /// Stops or resumes reading a client: it waits while its server does not take what it sent, or
-    /// while it has sent more than may be held.
-    func reconsiderReading(_ client: ClientSession) {
-        let backlog = client.inbound.count - client.unit.messages.byteCount
-        // What has not wholly arrived has its own bounds (`gather`).
-        let isGathering =
-            client.unit.isGathering
-            || client.unit.isRunning && !client.unit.messages.isComplete
-        let pause = client.server?.isPausingClient == true
-            || !isGathering && backlog > policy.limits.pendingOutput
-        if pause == client.isReadingPaused { return }
-        client.pausedReading(pause)
-        effects.append(pause ? .pauseReading(client.id) : .resumeReading(client.id))
-    }
-
-    /// A server got bytes; its client is not read any more while they pile up.
-    func sent(to server: ServerConnection) {
-        markDirty(server)
-        guard server.requests.pendingCount > policy.limits.pendingOutput, !server.isPausingClient,
-            let client = server.client
-        else { return }
-        server.pausedClient(true)
-        reconsiderReading(client)
     }
 }

@@ -53,7 +53,7 @@ package final class ServerConnection {
     private(set) var ending = Ending.none
 
     /// The startup packet of the one client that it is for, whose bytes it gets as they come.
-    package var replication: StartupMessage?
+    package private(set) var replication: StartupMessage?
     /// Where it is in what it says to that client.
     package var boundary = MessageBoundary()
     /// Its client is not read, because this connection does not take what the client sent.
@@ -205,8 +205,11 @@ package final class ServerConnection {
         self.client = client
     }
 
-    /// It is opened for this client alone.
-    func reserved(for client: ClientSession) { self.client = client }
+    /// It is opened for this client alone, by the client's own startup packet.
+    func reserved(for client: ClientSession, startup: StartupMessage?) {
+        self.client = client
+        replication = startup
+    }
 
     /// It serves nobody any more, whatever it still owes.
     func lostClient() { client = nil }

@@ -11,33 +11,44 @@ package final class PreparedText {
     package let meaning: StatementMeaning
     /// The settings by which its constants were read; nil until its server has said so, where its
     /// transaction had changed some before.
-    package internal(set) var constants: [ParameterSet.Entry]?
+    package private(set) var constants: [ParameterSet.Entry]?
     /// The name under which servers know it.
     package let canonicalName: [UInt8]
     /// Unique over all shards, because a server may move to another one.
     package let index: Int
-    package var classification: Classification
-    package var shape: UInt64
+    package private(set) var classification: Classification
+    package private(set) var fingerprint: UInt64
     /// The catalogue by which it was classified.
-    var catalogueVersion: Int
+    private(set) var catalogueVersion: Int
     /// For a command that martlet may have to read again (SET, SHOW): the text itself.
     package let textCount: Int
 
     init(
         definition: [UInt8], textCount: Int, hash: UInt64, index: Int, meaning: StatementMeaning,
-        constants: [ParameterSet.Entry], classification: Classification, shape: UInt64
+        constants: [ParameterSet.Entry], classification: Classification, fingerprint: UInt64
     ) {
         self.definition = definition
         self.textCount = textCount
         self.hash = hash
         self.index = index
         self.classification = classification
-        self.shape = shape
+        self.fingerprint = fingerprint
         self.meaning = meaning
         self.constants = meaning.changes == 0 ? constants : nil
         catalogueVersion = meaning.catalogueVersion
         canonicalName = Self.canonicalName(of: index)
     }
+
+    /// It is classified by another catalogue.
+    func reclassified(
+        _ result: (classification: Classification, fingerprint: UInt64), catalogue version: Int
+    ) {
+        (classification, fingerprint) = result
+        catalogueVersion = version
+    }
+
+    /// The settings by which its constants are read are known now.
+    func learned(constants: [ParameterSet.Entry]?) { self.constants = constants }
 
     static func canonicalName(of index: Int) -> [UInt8] { Array("martlet_\(index)".utf8) }
 }
@@ -97,16 +108,16 @@ package final class StatementRegistry {
     package func intern(
         _ definition: [UInt8], textCount: Int, meaning: StatementMeaning,
         constants: [ParameterSet.Entry],
-        classify: () -> (Classification, shape: UInt64)
+        classify: () -> (Classification, fingerprint: UInt64)
     ) -> PreparedText {
         let hash = hashing(definition) ^ meaning.hash
         if let known = texts[hash], known.definition == definition, known.meaning == meaning {
             return known
         }
-        let (classification, shape) = classify()
+        let (classification, fingerprint) = classify()
         let text = PreparedText(
             definition: definition, textCount: textCount, hash: hash, index: nextIndex,
-            meaning: meaning, constants: constants, classification: classification, shape: shape)
+            meaning: meaning, constants: constants, classification: classification, fingerprint: fingerprint)
         nextIndex += 1
         if definition.count <= Self.longestShared { remember(text) }
         return text

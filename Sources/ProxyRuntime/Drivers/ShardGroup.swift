@@ -80,7 +80,7 @@ package final class ShardGroup: Sendable {
     }
 
     package func publish(_ peers: Peers) {
-        perform { core, _ in core.peers = peers }
+        perform { core, _ in core.replace(peers) }
     }
 
     package func publish(_ catalogue: Catalogue?, database: String) {

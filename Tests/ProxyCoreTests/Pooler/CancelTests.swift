@@ -54,8 +54,8 @@ struct CancelTests {
     @Test func `a key that is nobody's here goes to the peer that it names, marked and once`() {
         let (here, there) = (World(), World())
         let all = Set(peers)
-        here.pooler.peers = Peers(found: all) { $0 == peers[0] }
-        there.pooler.peers = Peers(found: all) { $0 == peers[1] }
+        here.pooler.replace(Peers(found: all) { $0 == peers[0] })
+        there.pooler.replace(Peers(found: all) { $0 == peers[1] })
         let client = there.client(minor: 2)
         client.send(.query("BEGIN"), .query("INSERT INTO t VALUES (1)"))
         client.send(.query("SELECT pg_sleep(60)"))
@@ -76,7 +76,7 @@ struct CancelTests {
     // Edge cases: 48
     @Test func `a key leads to known peers only, and to few`() {
         let world = World()
-        world.pooler.peers = Peers(found: Set(peers)) { $0 == peers[0] }
+        world.pooler.replace(Peers(found: Set(peers)) { $0 == peers[0] })
         var random = SplitMix64(seed: 3)
         for _ in 0..<2000 {
             let key = (0..<8).map { _ in UInt8(truncatingIfNeeded: random.next()) }

@@ -21,6 +21,8 @@ struct Declarations {
         /// With the names of the types around it: `ServerConnection.Bound`.
         var name: String
         var line: Int
+        /// False for a type that only its own file can see.
+        var isVisible = true
         var inherited: Set<String> = []
         /// Stored properties of an instance.
         var properties: [Property] = []
@@ -110,10 +112,13 @@ struct Declarations {
             inherited.insert(text(next))
             next += 1
         }
+        var before = index - 1
+        while Self.modifiers.contains(text(before)), !Self.isPrivate(text(before)) { before -= 1 }
         let around = owner()
         return Kind(
             keyword: keyword, name: around.isEmpty ? name : around + "." + name,
-            line: tokens[index].line, inherited: inherited)
+            line: tokens[index].line, isVisible: !Self.isPrivate(text(before)),
+            inherited: inherited)
     }
 
     // MARK: Properties

@@ -12,11 +12,11 @@ enum StructureRules {
     ].map { "Sources/ProxyCore/" + $0 }
 
     /// The one file of a folder whose functions all others may call.
-    static let coordinators = ["Sources/ProxyCore/Pooler": "Pooler.swift"]
+    static let coordinators = ["Sources/ProxyCore/Pooler": "Pooler+Units.swift"]
 
     private static func isMachine(_ kind: Declarations.Kind) -> Bool {
         ["class", "struct", "actor"].contains(kind.keyword)
-            && StructureExceptions.values[kind.name] == nil
+            && kind.isVisible && StructureExceptions.values[kind.name] == nil
     }
 
     private static func machines(
@@ -32,6 +32,7 @@ enum StructureRules {
     static func openFields(_ core: Core) -> [Finding] {
         let machines = machines(of: core)
         let names = Set(machines.map { Core.last($0.type.name) })
+            .union(StructureExceptions.machinesElsewhere.keys)
         let written = Set(core.writes.map(\.field))
         return machines.flatMap { file, type in
             type.properties.compactMap { property in
