@@ -46,16 +46,16 @@ package struct LoginRequest: Equatable, Sendable {
 
 /// Why a login ends, in the words for the client and in those for the log.
 package struct LoginFailure: Error, Equatable, Sendable {
-    package var sqlState: SQLState
+    package private(set) var sqlState: SQLState
     /// The text of the last error response; nil: the connection closes without a word.
-    package var message: String?
-    package var hint: String?
+    package private(set) var message: String?
+    package private(set) var hint: String?
     /// The line in the log; nil for what says nothing to an operator.
-    package var logReason: String?
+    package private(set) var logReason: String?
     /// What the failure is counted as.
-    package var result: LoginResult?
+    package private(set) var result: LoginResult?
     /// The user whose password did not match, so that a kept secret may be out of date.
-    package var mismatchedUser: String?
+    package private(set) var mismatchedUser: String?
 
     /// A failure that the client is told of.
     package init(_ sqlState: SQLState, _ message: String, hint: String? = nil) {
@@ -98,8 +98,12 @@ package struct LoginFailure: Error, Equatable, Sendable {
 
     static let invalidLength = LoginFailure("08P01", "invalid message length")
 
-    static func tooManyClients(_ message: String, hint: String) -> LoginFailure {
+    /// A limit of clients is reached; `logReason` where an operator should know.
+    static func tooManyClients(
+        _ message: String, hint: String, logReason: String? = nil
+    ) -> LoginFailure {
         var failure = LoginFailure("53300", message, hint: hint)
+        failure.logReason = logReason
         failure.result = .tooManyClients
         return failure
     }

@@ -207,11 +207,13 @@ extension Pooler {
         {
             return
         }
-        var failure = LoginFailure.tooManyClients(
-            "too many clients are logging in",
-            hint: "See clients.maximum_logging_in and clients.maximum_logging_in_per_address.")
-        failure.logReason = "too many clients are logging in"
-        refuse(client, failure)
+        let words = "too many clients are logging in"
+        refuse(
+            client,
+            .tooManyClients(
+                words,
+                hint: "See clients.maximum_logging_in and clients.maximum_logging_in_per_address.",
+                logReason: words))
     }
 
     private func take(_ group: ClientGroup, maximum: Int, for client: ClientSession) -> Bool {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import StatementClassifier
+internal import StatementClassifier
 
 /// The databases that clients of one shard work in.
 ///

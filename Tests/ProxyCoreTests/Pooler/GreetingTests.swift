@@ -55,4 +55,23 @@ struct GreetingTests {
         // AuthenticationSASL and AuthenticationSASLContinue.
         #expect(client.messages().map { Array($0.body.prefix(4)) } == [[0, 0, 0, 10], [0, 0, 0, 11]])
     }
+
+    @Test func `at a shutdown nobody logs in any more, however far the login has come`() {
+        var policy = ProxyPolicy.test
+        policy.authentication.method = .scramSHA256
+        policy.authentication.users = [.init(name: "app", secret: "secret")]
+        let world = World(policy)
+        let (silent, asked) = (world.connect(), world.connect())
+        asked.send(bytes: login)
+        #expect(asked.messages().kinds == "R")
+        world.pooler.drain(now: world.now)
+        let late = world.connect()
+        late.send(bytes: login)
+        world.run()
+        for client in [silent, asked, late] {
+            #expect(client.messages().errors == ["57P03"])
+            #expect(client.hasEnded)
+        }
+        #expect(world.pooler.numberOfClients == 0)
+    }
 }
