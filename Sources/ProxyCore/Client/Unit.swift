@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import PostgresWire
-package import StatementClassifier
+internal import StatementClassifier
 
 /// A unit of work: everything from idle to the ReadyForQuery that is idle again, or one step of it
 /// inside a transaction. It is what is routed and what may be sent again.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import StatementClassifier
+internal import StatementClassifier
 
 /// The messages of a unit that were looked at: how far they reach in the client's inbound bytes, how
 /// far they have been sent, and how the unit ends.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import PostgresWire
-package import StatementClassifier
+internal import StatementClassifier
 
 /// What happens because time passes, or because the world changed.
 extension Pooler {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import PostgresWire
-package import StatementClassifier
+internal import StatementClassifier
 
 /// One client: what it has sent, what its session holds, what it is doing.
 ///
