@@ -38,7 +38,7 @@ enum AllowLists {
         "Sources/StatementClassifier/StatementClassifier.swift",
         "Sources/ProxyCore/Authentication/AuthenticationMessages.swift",
         "Sources/ProxyCore/Authentication/Digests.swift",
-        "Sources/ProxyCore/Pooler/Pooler+Gather.swift",
+        "Sources/ProxyCore/Session/ClientEncoding.swift",
         "Sources/ProxyCore/Session/ClientSession.swift",
         "Sources/ProxyCore/Session/PreparedStatements.swift",
         "Sources/ProxyCore/Session/UnitPool.swift",
@@ -84,10 +84,7 @@ enum AllowLists {
 
     /// Files that are longer than others may be, and how long; these may only become shorter.
     static let overlongFiles: [String: Int] = [
-        "Sources/ProxyCore/Pooler/Pooler+Failures.swift": 459,
-        "Sources/ProxyCore/Pooler/Pooler+Gather.swift": 457,
-        "Sources/ProxyCore/Pooler/Pooler+Translate.swift": 461,
-        "Sources/ProxyRuntime/Drivers/PoolerDriver.swift": 594,
+        "Sources/ProxyRuntime/Drivers/PoolerDriver.swift": 589,
     ]
 
     /// Files beyond the length limit: generated tables.

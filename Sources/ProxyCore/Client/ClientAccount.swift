@@ -2,6 +2,8 @@
 
 /// Who a client is, and what applies to its sessions.
 struct ClientAccount {
+    /// Its connection is encrypted.
+    private(set) var isEncrypted = false
     private(set) var user = ""
     private(set) var database: DatabaseState
     private(set) var policy = SharedPolicy.standard
@@ -14,6 +16,9 @@ struct ClientAccount {
     private var heldLimits: [ClientGroup] = []
 
     init(database: DatabaseState) { self.database = database }
+
+    /// Its connection is encrypted from now on.
+    mutating func secured() { isEncrypted = true }
 
     /// The client has proved who it is.
     mutating func loggedIn(as user: String, to database: DatabaseState) {

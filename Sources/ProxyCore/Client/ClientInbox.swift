@@ -3,7 +3,6 @@
 package import PostgresWire
 
 /// What a client has sent and martlet still has, and where the client is in its stream.
-@safe
 package struct ClientInbox: ~Copyable {
     /// A message whose bytes are dealt with as they come.
     private enum Passing {
@@ -29,7 +28,7 @@ package struct ClientInbox: ~Copyable {
     /// The bytes that are kept; valid until the inbox is changed.
     package var unread: RawSpan {
         @_lifetime(borrow self)
-        borrowing get { unsafe _overrideLifetime(bytes.unread, borrowing: self) }
+        borrowing get { bytes.unread }
     }
 
     package mutating func append(_ more: RawSpan) { bytes.append(more) }

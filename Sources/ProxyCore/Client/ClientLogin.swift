@@ -4,7 +4,7 @@ package import PostgresWire
 
 /// A client's login, from its first byte to its greeting.
 ///
-///     requests ──▶ admission ──▶ authentication ──▶ greeting
+///     packets ───▶ admission ──▶ authentication ──▶ greeting
 ///       │  ▲           └──────────────┴──────────────────▶ over
 ///     handshake
 ///
@@ -15,7 +15,7 @@ package final class ClientLogin {
     /// Where the login is; each case says which events it takes.
     private enum Phase {
         /// Requests for encryption, a cancel request or the startup message: `received`, `lost`.
-        case requests
+        case packets
         /// The runtime negotiates TLS: `secured` or `lost`.
         case handshake(Begin)
         /// The startup message wants a place among the clients: `admitted`.
@@ -38,7 +38,7 @@ package final class ClientLogin {
     private enum EncryptionRequest { case tls, gss }
 
     private let peer: String
-    private var phase = Phase.requests
+    private var phase = Phase.packets
     private var requestsSeen: Set<EncryptionRequest> = []
     /// What TLS says of the connection; nil where it is not encrypted.
     private var encryption: Encryption?
@@ -56,13 +56,13 @@ package final class ClientLogin {
     package func received(
         _ inbound: inout ClientInbox, rules: LoginRules, limit: Int, into output: inout ByteQueue
     ) -> LoginAction {
-        if case .requests = phase, beginsWithTLS(inbound) {
+        if case .packets = phase, beginsWithTLS(inbound) {
             return handshakeBegan(&inbound, isOffered: rules.encryption.mode.isOffered)
         }
         while true {
             let step: LoginAction?
             switch phase {
-            case .requests:
+            case .packets:
                 step = takeRequest(&inbound, rules: rules, limit: limit, into: &output)
             case .authentication(let exchange, let request):
                 step = takeMessage(&inbound, exchange, request, limit: limit, into: &output)
@@ -80,7 +80,7 @@ package final class ClientLogin {
             // As PostgreSQL 17: only ALPN tells that it wants to speak with a database.
             return end(LoginFailure(unsaid: .protocolViolation, "direct TLS without ALPN"))
         }
-        phase = .requests
+        phase = .packets
         return .wait
     }
 

@@ -89,7 +89,7 @@ package struct SessionTransaction {
 
     /// COMMIT or ROLLBACK was answered by martlet, before any server knew of the transaction; the
     /// `martlet.*` settings to go back to, if any.
-    package mutating func endedDeferred(isRollback: Bool) -> MartletSettings? {
+    package mutating func endedDeferred(isRollback: Bool) -> MartletSettings.Values? {
         guard case .deferred = state else { return nil }
         return end(isRollback: isRollback)
     }
@@ -116,7 +116,7 @@ package struct SessionTransaction {
 
     /// The client is told that it can go on, by a server with this status or by martlet; the
     /// `martlet.*` settings to go back to, if any.
-    package mutating func ready(_ server: TransactionStatus, at now: Instant) -> MartletSettings? {
+    package mutating func ready(_ server: TransactionStatus, at now: Instant) -> MartletSettings.Values? {
         let begin: Begin?
         let since: Instant
         switch state {
@@ -230,7 +230,7 @@ package struct SessionTransaction {
     /// `martlet.*` settings to go back to, if any.
     package mutating func executedWithoutServer(
         _ control: TransactionControl, at now: Instant
-    ) -> (reply: Reply, settings: MartletSettings?) {
+    ) -> (reply: Reply, settings: MartletSettings.Values?) {
         let isNews: Bool
         let begin: Begin?
         switch state {
@@ -310,13 +310,13 @@ package struct SessionTransaction {
     // MARK: Settings of martlet's own
 
     private struct SettingsBefore {
-        let settings: MartletSettings
+        let settings: MartletSettings.Values
         /// The last command tag of the unit was ROLLBACK.
         var isRolledBack = false
     }
 
     /// A `martlet.*` setting is about to change, from these values.
-    package mutating func settingsWillChange(from settings: MartletSettings) {
+    package mutating func settingsWillChange(from settings: MartletSettings.Values) {
         guard settingsBefore == nil, status != .idle else { return }
         settingsBefore = SettingsBefore(settings: settings)
     }
@@ -419,7 +419,7 @@ package struct SessionTransaction {
         deeds.undo()
     }
 
-    private mutating func end(isRollback: Bool) -> MartletSettings? {
+    private mutating func end(isRollback: Bool) -> MartletSettings.Values? {
         defer { settingsBefore = nil }
         state = .none
         return isRollback ? settingsBefore?.settings : nil

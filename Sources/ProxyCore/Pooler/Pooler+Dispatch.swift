@@ -60,7 +60,7 @@ extension Pooler {
         if wanted == .primary { return ReplicaChoice.primary(topology) }
         var request = ReadRequest(
             route: effectiveRoute(of: client),
-            consistency: client.martletSettings.current.consistency ?? client.consistency, policy: policy.routing)
+            consistency: client.martletSettings.values.consistency ?? client.consistency, policy: policy.routing)
         if client.isLoggingIn {
             // Any member can say what a greeting needs.
             request.route = .auto
@@ -75,7 +75,7 @@ extension Pooler {
 
     private func effectiveRoute(of client: ClientSession) -> Route {
         if let hint = client.unit.needs.hint { return hint == .primary ? .primary : .replica }
-        return client.martletSettings.current.route ?? client.route
+        return client.martletSettings.values.route ?? client.route
     }
 
     /// Where a unit may go, by what it does, what was asked for, and what it was refused.

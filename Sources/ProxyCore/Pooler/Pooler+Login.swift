@@ -98,7 +98,7 @@ extension Pooler {
     /// The session begins with the settings of the startup message.
     private func adopt(_ settings: [String: String], by client: ClientSession, now: Instant) {
         var values = settings
-        for (name, value) in settings where name.hasPrefix(SettingsReplay.ownPrefix) {
+        for (name, value) in settings where name.hasPrefix(SettingsReplay.martletPrefix) {
             _ = client.martletSettings.set(name, to: value, position: &client.position, now: now)
             values[name] = nil
         }

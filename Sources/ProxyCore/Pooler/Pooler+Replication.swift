@@ -64,7 +64,7 @@ extension Pooler {
             return replicationLost(client, server, now: now)
         }
         // One that does not report it is what the cluster says of it.
-        server.told(isInRecovery: false)
+        server.report.told(isInRecovery: false)
         server.opened()
         _ = client.state.pinned(by: [.replication])
         counters.pinsBegun.count(.replication)

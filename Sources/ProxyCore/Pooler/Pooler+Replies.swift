@@ -100,7 +100,7 @@ extension Pooler {
             case BackendKind.authentication: try authenticate(server, body, now: now)
             case BackendKind.backendKeyData:
                 guard server.isStarting else { throw WireError.invalid }
-                server.told(try BackendKeyData(body: body))
+                server.report.told(try BackendKeyData(body: body))
             default:
                 // NegotiateProtocolVersion cannot come: martlet asks for 3.0.
                 throw WireError.invalid
@@ -127,9 +127,9 @@ extension Pooler {
         _ name: String, _ value: String, _ message: RawSpan, _ server: ServerConnection
     ) {
         let key = name.lowercased()
-        server.reported(shared.parameters(server.reported.with(key, value)))
+        server.report.told(shared.parameters(server.reported.with(key, value)))
         if key == ReportedName.hotStandby {
-            server.told(isInRecovery: value == "on")
+            server.report.told(isInRecovery: value == "on")
             return
         }
         guard let client = server.client, client.phase == .ready, server.isLeased else {

@@ -55,12 +55,3 @@ extension Pooler {
 
     // MARK: What is described
 }
-
-extension ErrorResponse {
-    /// As PostgreSQL says it; drivers know it by the routine.
-    static var changedResult: ErrorResponse {
-        var error = ErrorResponse(.error, "0A000", "cached plan must not change result type")
-        error.routine = "RevalidateCachedQuery"
-        return error
-    }
-}

@@ -74,8 +74,8 @@ extension Pooler {
 
     func recoveryChecked(_ server: ServerConnection, _ query: InternalQuery, now: Instant) {
         switch query.rows.first?.first {
-        case "t": server.told(isInRecovery: true)
-        case "f": server.told(isInRecovery: false)
+        case "t": server.report.told(isInRecovery: true)
+        case "f": server.report.told(isInRecovery: false)
         default: return close(server, .protocolViolation)
         }
         opened(server, now: now)

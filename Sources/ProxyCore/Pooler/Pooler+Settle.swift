@@ -119,7 +119,7 @@ extension Pooler {
         let found = shared.parameters(ParameterSet(findings.settings))
         server.session.applied(found)
         var wanted = findings.settings
-        importMartletSettings(from: &wanted, client, now: now)
+        adoptMartletSettings(from: &wanted, client, now: now)
         for entry in client.startup.entries where isReset(entry.name, to: wanted, client) {
             wanted[entry.name] = entry.value
         }
@@ -143,6 +143,22 @@ extension Pooler {
         }
         // Something deallocated all that there was: the client's own statements are meant too.
         if hadStatements && server.statements.isEmpty { client.statements.removeAll(but: [hashing.unnamed]) }
+    }
+
+    /// Takes what a server has of `martlet.*` settings out of what was found there
+    /// They reach a server by `set_config` or in a statement beside others. A
+    /// wrong value cannot be refused any more; the client is warned that it means nothing.
+    private func adoptMartletSettings(
+        from settings: inout [String: String], _ client: ClientSession, now: Instant
+    ) {
+        if client.transaction.resets >= .all { client.martletSettings.resetAll() }
+        if client.transaction.resets == .session { client.position.reset() }
+        let wrong = client.martletSettings.adopt(
+            from: &settings, position: &client.position, now: now)
+        for words in wrong {
+            ErrorResponse(.warning, "22023", words).write(to: &client.output)
+            markDirty(client)
+        }
     }
 
     /// Whether a setting of the startup packet has been reset, so that its value comes back (manual:
@@ -193,20 +209,5 @@ extension Pooler {
             }
         }
         cleanUp(server, now: now)
-    }
-}
-
-extension Pin {
-    var metric: PinReason {
-        switch self {
-        case .temporary: .temporaryObject
-        case .holdCursor: .heldCursor
-        case .advisoryLock: .advisoryLock
-        case .listen: .listen
-        case .preparedStatement: .sqlPrepared
-        case .sessionAuthorization: .role
-        case .opaque: .opaque
-        case .replication: .replication
-        }
     }
 }

@@ -169,12 +169,3 @@ extension Pooler {
     }
 
 }
-
-extension ErrorResponse {
-    static func noServer(_ size: Int) -> ErrorResponse {
-        ErrorResponse(
-            .error, "53300", "no server connection became free in time",
-            detail: "All \(size) server connections of this database and user are in use.",
-            hint: "Raise pools.size, or pools.wait_timeout.")
-    }
-}

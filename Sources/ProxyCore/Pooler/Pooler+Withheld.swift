@@ -76,7 +76,7 @@ extension Pooler {
     }
 
     /// A transaction was rolled back: what it set of martlet's own goes with it.
-    func restoreMartletSettings(_ before: MartletSettings?, _ client: ClientSession) {
-        if let before { client.martletSettings.restore(before) }
+    func restoreMartletSettings(_ before: MartletSettings.Values?, _ client: ClientSession) {
+        client.martletSettings.rolledBack(to: before)
     }
 }

@@ -39,11 +39,7 @@ package final class ServerConnection {
     /// The query of martlet's own that it runs.
     private(set) var internalQuery: InternalQuery?
 
-    /// What the server last reported of its settings.
-    private(set) var reported = ParameterSet.empty
-    private(set) var backendKey: BackendKeyData?
-    /// `in_hot_standby`, or what the recovery check said; nil while unknown.
-    private(set) var isInRecovery: Bool?
+    var report = ServerReport()
 
     /// Its client left before the reply was complete.
     private(set) var abandonment: Abandonment?
@@ -77,6 +73,12 @@ package final class ServerConnection {
     }
 
     // MARK: State
+
+    /// The settings that the server reports, as they were last reported.
+    var reported: ParameterSet { report.parameters }
+    var backendKey: BackendKeyData? { report.backendKey }
+    /// `in_hot_standby`, or what the recovery check said; nil while unknown.
+    var isInRecovery: Bool? { report.isInRecovery }
 
     /// The transaction status that its last ReadyForQuery told.
     package var status: TransactionStatus { requests.replies.status }
@@ -181,15 +183,6 @@ package final class ServerConnection {
         phase = .starting
         return .authenticated(learned: authentication.learned)
     }
-
-    /// The server told the key by which it is cancelled.
-    func told(_ key: BackendKeyData) { backendKey = key }
-
-    /// The server reported a setting; all of them are now these.
-    func reported(_ parameters: ParameterSet) { reported = parameters }
-
-    /// The server told whether it is in recovery.
-    func told(isInRecovery: Bool) { self.isInRecovery = isInRecovery }
 
     /// The first ReadyForQuery arrived.
     func loggedIn() { phase = .leased }

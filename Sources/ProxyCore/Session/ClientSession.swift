@@ -37,7 +37,6 @@ package final class ClientSession {
     // Who it is.
     /// Until its first ReadyForQuery.
     package private(set) var login: ClientLogin?
-    package private(set) var isEncrypted = false
     var account: ClientAccount
     /// Pools this client has leased from, one per node.
     private var pools: [ServerPool] = []
@@ -46,7 +45,7 @@ package final class ClientSession {
 
     // What its session holds.
     var state = SessionState()
-    var martletSettings = SessionMartletSettings()
+    var martletSettings = MartletSettings()
     package var statements = ClientStatements()
     package var position = SessionPosition()
 
@@ -119,13 +118,14 @@ package final class ClientSession {
     func spoke(at now: Instant) { lastActivity = now }
 
     /// Its connection is encrypted from now on.
-    func secured() { isEncrypted = true }
+    func secured() { account.secured() }
 
     /// Its startup packet asked for replication.
     func replicates(from startup: StartupMessage) { replication = Replication(startup: startup) }
 
     // MARK: Who it is
 
+    package var isEncrypted: Bool { account.isEncrypted }
     package var user: String { account.user }
     package var database: DatabaseState { account.database }
     package var policy: SharedPolicy { account.policy }
@@ -219,16 +219,4 @@ package final class ClientSession {
 
         init(startup: StartupMessage) { self.startup = startup }
     }
-}
-
-/// What keeps a session on one server.
-package enum Pin: String, Hashable, Sendable, CaseIterable {
-    case temporary = "temporary objects"
-    case holdCursor = "cursor with hold"
-    case advisoryLock = "session advisory lock"
-    case listen = "listen"
-    case preparedStatement = "prepared statement (SQL)"
-    case sessionAuthorization = "session authorization"
-    case opaque = "state that cannot be known"
-    case replication = "replication"
 }

@@ -105,7 +105,7 @@ package struct ParameterSets {
 /// The SQL that takes a server from the settings it has to those a session needs.
 package enum SettingsReplay {
     /// Never replayed: they belong to martlet, not to the server.
-    package static let ownPrefix = "martlet."
+    package static let martletPrefix = "martlet."
 
     /// Settings by which the constants and characters of a statement are read when it is parsed; who
     /// may log in may set them. PostgreSQL reads a statement again when `search_path` or the role is
@@ -133,7 +133,7 @@ package enum SettingsReplay {
         }
     }
 
-    private static let keptPrefix = ownPrefix + "kept_"
+    private static let keptPrefix = martletPrefix + "kept_"
 
     /// A SELECT that keeps what these settings are and gives them the values of `wanted`, and one that
     /// gives them back; both for the present transaction only, so that no more than the value of a

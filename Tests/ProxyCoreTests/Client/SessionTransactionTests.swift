@@ -27,10 +27,8 @@ import Testing
         return deeds
     }
 
-    private func settings(_ route: Route) -> MartletSettings {
-        var settings = MartletSettings()
-        settings.route = route
-        return settings
+    private func settings(_ route: Route) -> MartletSettings.Values {
+        MartletSettings.Values(route: route)
     }
 
     // MARK: The status that the client is told

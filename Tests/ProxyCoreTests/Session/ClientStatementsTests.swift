@@ -15,7 +15,7 @@ struct ClientStatementsTests {
         registry.intern(
             Array(text.utf8) + [0, 0, 0], textCount: text.utf8.count, meaning: StatementMeaning(),
             constants: []
-        ) { (Classification(), shape: 0) }
+        ) { (Classification(), fingerprint: 0) }
     }
 
     private func hash(_ name: String) -> UInt64 { hashing(Array(name.utf8)) }

@@ -20,7 +20,7 @@ struct StatementRegistryTests {
             constants: constants
         ) {
             isNew = true
-            return (Classification(), shape: 7)
+            return (Classification(), fingerprint: 7)
         }
         return (prepared, isNew)
     }
@@ -30,7 +30,7 @@ struct StatementRegistryTests {
         let second = intern("SELECT 1")
         #expect(first.isNew && !second.isNew && first.text === second.text)
         #expect(first.text.definition == Array("SELECT 1".utf8) + [0, 0, 0])
-        #expect(first.text.textCount == 8 && first.text.shape == 7)
+        #expect(first.text.textCount == 8 && first.text.fingerprint == 7)
     }
 
     @Test func `another text, or other types of parameters, are another statement`() {

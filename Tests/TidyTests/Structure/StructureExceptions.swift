@@ -6,8 +6,7 @@ enum StructureExceptions {
     /// Structs that are plain values: a copy of one may be read and changed by its owner.
     static let values: [String: String] = [
         "OwedReply": "one entry of a server's list, which has it private",
-        "LoginFailure": "why a login ends, for the log and the client",
-        "MartletSettings": "a pair of settings that a session copies and compares",
+        "MartletSettings.Values": "the values at one time, which a transaction remembers",
         "Relay": "the answer to one call of the driver",
         "ServerLimits": "four numbers of the configuration",
         "SessionTransaction.Deeds": "what a unit may have done, added to a sum",

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PostgresWire
+internal import StatementClassifier
+
+/// Whether an error says that the server could not do it, while another one can.
+enum Refusal: Equatable {
+    case none
+    /// A standby cannot do this; the primary can.
+    case cannotOnStandby
+    /// The standby's recovery was in the way; another standby's may not be.
+    case conflict
+    /// What another session has just created may not have been replayed. Most often it is a
+    /// mistake of the statement's, and the primary says the same.
+    case notThereYet
+    /// The result of a statement has other columns than when the server analysed it.
+    case stalePlan
+
+    /// For errors of a standby, but for `stalePlan`: on the primary the same codes mean something
+    /// else.
+    init(_ error: ErrorResponse, of unit: borrowing Unit) {
+        switch error.sqlState {
+        case "0A000" where error.routine == "RevalidateCachedQuery": self = .stalePlan
+        case "25006", "0A000", "55000": self = .cannotOnStandby
+        case "40001", "40P01": self = .conflict
+        case "42P01", "42703", "42883", "42704", "3F000": self = .notThereYet
+        case "42601": self = .none  // A syntax error is one everywhere.
+        // A write that a standby only prepares must not fail there for anything.
+        default: self = unit.onlyPrepares && unit.needs.destination == .primary ? .notThereYet : .none
+        }
+    }
+
+    /// The server is going down or coming up, and did nothing of what it was asked.
+    static func isShutdown(_ words: ErrorResponse?) -> Bool {
+        guard let words else { return false }
+        return words.sqlState == "57P01" || words.sqlState == "57P03"
+    }
+}
