@@ -181,7 +181,7 @@ extension UnitMessages {
             case .bind where isClosed, .describePortal where isClosed,
                 .describeStatement where isClosed:
                 return nil
-            case .parse(_, _, let definition): text = definition
+            case .parse(_, _, let place): text = self.text(place)
             case .bind(let portal, _, _) where !portal.isEmpty: return nil
             case .bind(_, let name, let hash), .describeStatement(let name, let hash):
                 text = definition(named: hash, before: index)

@@ -3,10 +3,14 @@
 internal import PostgresWire
 
 /// One message of a unit, parsed once; ranges count from the message's first byte.
+///
+/// Plain bytes, so that looking at a message counts no references; the statement that a Parse
+/// defines is in `UnitMessages.text`.
 struct UnitMessage {
     enum Content {
         case query(text: Range<Int>)
-        case parse(name: Range<Int>, hash: UInt64, PreparedText)
+        /// `text` is the place of the statement in `UnitMessages`.
+        case parse(name: Range<Int>, hash: UInt64, text: Int)
         case bind(portal: Range<Int>, statement: Range<Int>, hash: UInt64)
         case describeStatement(name: Range<Int>, hash: UInt64)
         case describePortal(name: Range<Int>)
@@ -22,17 +26,9 @@ struct UnitMessage {
     /// Bytes of the message, its header included.
     let byteCount: Int
 
-    /// The statement that it defines.
-    var definition: PreparedText? {
-        if case .parse(_, _, let text) = content { return text }
-        return nil
-    }
-
-    /// The same message, defining the same name as another text.
-    func redefining(as text: PreparedText) -> UnitMessage {
-        guard case .parse(let name, let hash, _) = content else { return self }
-        return UnitMessage(
-            content: .parse(name: name, hash: hash, text), byteCount: byteCount)
+    var isParse: Bool {
+        if case .parse = content { return true }
+        return false
     }
 }
 

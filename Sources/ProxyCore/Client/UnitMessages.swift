@@ -41,6 +41,9 @@ package struct UnitMessages {
     /// How many messages were sent to the server, and how many bytes these are.
     private(set) var sentCount = 0
     package private(set) var sentBytes = 0
+    /// The statements that Parse messages define, and how many were dropped before them.
+    private var texts: [PreparedText] = []
+    private var droppedTexts = 0
     /// Hashes of the client's names for the statements that Parse messages define.
     private(set) var parsedNames: [UInt64] = []
     /// Statements that are used and not defined here, as far as they had come before the unit was
@@ -56,19 +59,25 @@ package struct UnitMessages {
     package var isComplete: Bool { end != .open }
     var definesStatements: Bool { !parsedNames.isEmpty }
 
-    /// The statements that are defined, in the order of their messages.
-    var definitions: some Sequence<PreparedText> { list.lazy.compactMap(\.definition) }
+    /// The statement at a place that a Parse message names.
+    func text(_ place: Int) -> PreparedText { texts[place - droppedTexts] }
 
     /// What a name stands for after the messages before `count`; nil where none of them defines it.
     func definition(named hash: UInt64, before count: Int) -> PreparedText? {
         if parsedNames.isEmpty { return nil }
         for message in list[..<count].reversed() {
-            if case .parse(_, hash, let text) = message.content { return text }
+            if case .parse(_, hash, let place) = message.content { return text(place) }
         }
         return nil
     }
 
     // MARK: Gathering
+
+    /// The next message defines a statement; returns its place.
+    mutating func defines(_ text: PreparedText) -> Int {
+        texts.append(text)
+        return droppedTexts + texts.count - 1
+    }
 
     /// A message was looked at.
     mutating func append(_ message: UnitMessage) {
@@ -120,18 +129,22 @@ package struct UnitMessages {
 
     /// The statements that are defined and used are to be analysed again.
     mutating func replaceTexts(_ body: (PreparedText) -> PreparedText) {
-        list = list.map { message in
-            message.definition.map { message.redefining(as: body($0)) } ?? message
-        }
+        texts = texts.map(body)
         for index in uses.indices { uses[index].text = body(uses[index].text) }
     }
 
     /// What was sent is dropped; returns how many inbound bytes that are.
     mutating func dropSent() -> Int {
         let dropped = sentBytes
-        let parses = list[..<sentCount].count { $0.definition != nil }
+        if sentCount == list.count {
+            forget()
+            return dropped
+        }
+        let parses = list[..<sentCount].count(where: \.isParse)
         list.removeFirst(sentCount)
         parsedNames.removeFirst(parses)
+        texts.removeFirst(parses)
+        droppedTexts += parses
         byteCount -= dropped
         rewind()
         single = nil
@@ -150,6 +163,8 @@ package struct UnitMessages {
     mutating func forget() {
         list.removeAll(keepingCapacity: true)
         parsedNames.removeAll(keepingCapacity: true)
+        texts.removeAll(keepingCapacity: true)
+        droppedTexts = 0
         byteCount = 0
         rewind()
         single = nil
@@ -172,5 +187,5 @@ package struct UnitMessages {
     }
 
     /// The arrays have far more room than units usually need.
-    var isLarge: Bool { max(list.capacity, parsedNames.capacity, uses.capacity) > 256 }
+    var isLarge: Bool { max(list.capacity, parsedNames.capacity, texts.capacity, uses.capacity) > 256 }
 }

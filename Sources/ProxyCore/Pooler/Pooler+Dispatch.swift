@@ -21,7 +21,7 @@ extension Pooler {
             let place = place(of: server)
             client.unit.leased(place, now: now)
             countAsRead(client, place.asReplica, now: now)
-            return .prepare(server)
+            return .prepare
         }
         client.unit.replay.routed()
         return .route
@@ -123,7 +123,7 @@ extension Pooler {
         while pool.waitingCount == 0, let server = pool.takeIdle() {
             if isUsable(server, for: place) {
                 attach(server, to: client, place, now: now)
-                return .prepare(server)
+                return .prepare
             }
             close(server, .topology)
         }

@@ -66,7 +66,9 @@ extension Pooler {
             defer { offset += message.byteCount }
             switch message.content {
             case .query(let text): return shortened(client.unread.copy(text.shifted(by: offset)))
-            case .parse(_, _, let text): return shortened(Array(text.definition[..<text.textCount]))
+            case .parse(_, _, let place):
+                let text = client.unit.messages.text(place)
+                return shortened(Array(text.definition[..<text.textCount]))
             case .bind(_, let name, let hash):
                 let name = client.unread.extracting(name.shifted(by: offset))
                 let text = client.statements.find(name, hash: hash)?.text
@@ -189,7 +191,7 @@ extension Pooler {
         case .running where server.incoming.isSettled:
             // It was answered; the rest of a message is all that was still to come.
             if client.status != .idle { client.transaction.serverLost() }
-            return .end(server)
+            return unitEnded(client, on: server, now: now)
         case .running: return runningLost(client, server, now: now)
         case .routing, .queued, .held: break
         }

@@ -191,7 +191,8 @@ extension Pooler {
         client.unit.needs.add(text.classification, fingerprint: text.fingerprint)
         return .parse(
             name: message.name.shifted(by: MessageHeader.size),
-            hash: hashing(bytes.extracting(message.name)), text)
+            hash: hashing(bytes.extracting(message.name)),
+            text: client.unit.messages.defines(text))
     }
 
     private func lookAtBind(

@@ -146,7 +146,8 @@ extension Pooler {
         _ message: UnitMessage, at start: Int, _ client: ClientSession, now: Instant
     ) -> ErrorResponse? {
         switch message.content {
-        case .parse(let name, let hash, let text):
+        case .parse(let name, let hash, let place):
+            let text = client.unit.messages.text(place)
             let name = client.unread.copy(name.shifted(by: start))
             if let error = refusalInAborted(text, or: .abortedTransaction, client)
                 ?? definitionError(name, hash: hash, client) {

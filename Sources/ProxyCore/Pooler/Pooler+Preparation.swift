@@ -32,7 +32,7 @@ extension Pooler {
 
     /// What comes after the settings: a client that logs in is greeted with what the server reports.
     func afterSettings(_ client: ClientSession, _ server: ServerConnection) -> Step {
-        client.isLoggingIn ? .greet(server) : .prepareStatements(server)
+        client.isLoggingIn ? .greet : .prepareStatements
     }
 
     /// Tells a client what its new server reports differently from its last one.
@@ -58,7 +58,7 @@ extension Pooler {
             // Where the replay failed, the next one tells the client why.
             reportDifferences(to: client, from: server)
             sendReady(client, .idle)
-            return .end(server)
+            return .end
         }
         guard let error = query.error else { return afterSettings(client, server) }
         // Nothing of the unit was sent. What the server has now is what it had, because the

@@ -16,7 +16,7 @@ extension Pooler {
     func compareColumns(
         _ client: ClientSession, on server: ServerConnection, now: Instant
     ) -> Step {
-        guard server.status != .failed else { return .start(server) }
+        guard server.status != .failed else { return .start }
         var asked: Set<Int> = []
         var isAnother = false
         for use in client.unit.messages.uses where use.columns != .unknown {
@@ -38,16 +38,16 @@ extension Pooler {
             counters.retries.count(.unknownToReplica)
             return retryOnPrimary(client, from: server, now: now)
         }
-        return .start(server)
+        return .start
     }
 
     /// The server has described what it was asked for.
     func columnsDescribed(
         _ client: ClientSession, on server: ServerConnection, _ query: InternalQuery, now: Instant
     ) -> Step {
-        guard let error = query.error else { return .compareColumns(server) }
+        guard let error = query.error else { return .compareColumns }
         // Otherwise the same error comes again, in its place in the unit.
-        guard server.status == .failed else { return .start(server) }
+        guard server.status == .failed else { return .start }
         let overdue = client.unit.overdue.map { ErrorResponse.canceled(for: $0.subject) }
         failOnServer(client, overdue ?? error, server, now: now)
         return .gather

@@ -67,7 +67,7 @@ extension Pooler {
         server.session.prepared(client.sqlStatements.with(made))
         guard let executed = client.unit.messages.executedName,
             let error = errors.first(where: { $0.statement?.name == executed })
-        else { return .compareColumns(server) }
+        else { return .compareColumns }
         if client.unit.runsOnReplica {
             // The primary may have what the statement needs, as for any other.
             counters.retries.count(.unknownToReplica)

@@ -102,7 +102,7 @@ extension Pooler {
         {
             announceWaiting(pool)
             attach(server, to: client, place, now: now)
-            return proceed(client, .prepare(server), now: now)
+            return proceed(client, .prepare, now: now)
         }
         if pool.waitingCount > 0 { return replace(server, isNew: isNew, now: now) }
         if topology.isDraining(server.key.node) { return close(server, .topology) }

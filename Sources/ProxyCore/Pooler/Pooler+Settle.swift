@@ -20,7 +20,7 @@ extension Pooler {
             if let query { ended(query, on: server, now: now) } else { cleanUp(server, now: now) }
             return
         }
-        let step = query.map { ended($0, of: client, on: server, now: now) } ?? .end(server)
+        let step = query.map { ended($0, of: client, on: server, now: now) } ?? .end
         proceed(client, step, now: now)
     }
 
@@ -109,7 +109,7 @@ extension Pooler {
             return .wait
         }
         sendReady(client, .idle)
-        return .end(server)
+        return .end
     }
 
     private func adopt(

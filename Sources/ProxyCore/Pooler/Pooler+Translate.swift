@@ -34,7 +34,8 @@ extension Pooler {
             standIn(text.shifted(by: start), client, server)
             forgetUnnamed(client)
             server.requests.forward(bytes, owing: .query)
-        case .parse(let name, let hash, let text):
+        case .parse(let name, let hash, let place):
+            let text = client.unit.messages.text(place)
             define(text, name: bytes.copy(name), hash: hash, client, server)
         case .bind(let portal, let name, let hash):
             bind(bytes, portal: portal, statement: name, hash: hash, client, server)

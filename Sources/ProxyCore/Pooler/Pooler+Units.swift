@@ -17,21 +17,21 @@ extension Pooler {
         case route
         /// Take one of the node's server connections, or a place in the queue for one.
         case lease(Unit.Place)
-        /// The client has this server connection: give it the session's settings.
-        case prepare(ServerConnection)
+        /// The client has a server connection: give it the session's settings (`+Preparation`).
+        case prepare
         /// Greet a client that logs in with what the server reports (`+Login`).
-        case greet(ServerConnection)
+        case greet
         /// Give it the statements that the session prepared by SQL (`+SQLStatements`).
-        case prepareStatements(ServerConnection)
+        case prepareStatements
         /// Make sure that the statements in use have the columns that the client was told
         /// (`+Results`).
-        case compareColumns(ServerConnection)
+        case compareColumns
         /// Send the messages (`+Translate`).
-        case start(ServerConnection)
+        case start
         /// The unit is answered: read what it left behind, free the connection (`+Settle`).
-        case end(ServerConnection)
+        case end
         /// The unit ends with this error; the session goes on (`+Failures`).
-        case fail(ErrorResponse)
+        indirect case fail(ErrorResponse)
         /// Nothing can be done before something else happens.
         case wait
     }
@@ -45,16 +45,28 @@ extension Pooler {
             case .dispatch: step = dispatch(client, now: now)
             case .route: step = route(client, now: now)
             case .lease(let place): step = lease(client, place, now: now)
-            case .prepare(let server): step = prepare(client, on: server, now: now)
-            case .greet(let server): step = greet(client, on: server, now: now)
-            case .prepareStatements(let server):
-                step = prepareStatements(client, on: server) ? .wait : .compareColumns(server)
-            case .compareColumns(let server): step = compareColumns(client, on: server, now: now)
-            case .start(let server): step = start(client, on: server, now: now)
-            case .end(let server): step = unitEnded(client, on: server, now: now)
+            case .prepare, .greet, .prepareStatements, .compareColumns, .start, .end:
+                guard let server = client.server else { return }
+                step = proceed(client, on: server, step, now: now)
             case .fail(let error): step = fail(client, error, now: now)
             case .wait: return reconsiderReading(client)
             }
+        }
+    }
+
+    /// Does a step that needs the client's server connection.
+    private func proceed(
+        _ client: ClientSession, on server: ServerConnection, _ step: Step, now: Instant
+    ) -> Step {
+        switch step {
+        case .prepare: prepare(client, on: server, now: now)
+        case .greet: greet(client, on: server, now: now)
+        case .prepareStatements:
+            prepareStatements(client, on: server) ? .wait : .compareColumns
+        case .compareColumns: compareColumns(client, on: server, now: now)
+        case .start: start(client, on: server, now: now)
+        case .end: unitEnded(client, on: server, now: now)
+        case .gather, .dispatch, .route, .lease, .fail, .wait: step
         }
     }
 }

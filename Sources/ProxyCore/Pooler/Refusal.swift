@@ -23,7 +23,7 @@ enum Refusal: Equatable {
         case "0A000" where error.routine == "RevalidateCachedQuery": self = .stalePlan
         case "25006", "0A000", "55000": self = .cannotOnStandby
         case "40001", "40P01": self = .conflict
-        case "42P01", "42703", "42883", "42704", "3F000": self = .notThereYet
+        case "42P01", "42703", "42883", "42704", "3F000", "22023": self = .notThereYet
         case "42601": self = .none  // A syntax error is one everywhere.
         // A write that a standby only prepares must not fail there for anything.
         default: self = unit.onlyPrepares && unit.needs.destination == .primary ? .notThereYet : .none

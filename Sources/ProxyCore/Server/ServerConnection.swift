@@ -12,7 +12,7 @@ package final class ServerConnection {
     package enum Phase {
         case connecting
         /// Logging in.
-        case authenticating(ServerAuthentication)
+        indirect case authenticating(ServerAuthentication)
         /// Logged in; parameters and the first ReadyForQuery are on their way.
         case starting
         /// Serves one client, or runs something of martlet's own.

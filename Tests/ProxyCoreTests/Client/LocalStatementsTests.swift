@@ -266,8 +266,8 @@ struct LocalStatementsTests {
         for letter in script {
             let content: UnitMessage.Content =
                 switch letter {
-                case "P": .parse(name: 5..<5, hash: 1, texts["BEGIN"]!)
-                case "p": .parse(name: 5..<5, hash: 1, texts["COMMIT"]!)
+                case "P": .parse(name: 5..<5, hash: 1, text: messages.defines(texts["BEGIN"]!))
+                case "p": .parse(name: 5..<5, hash: 1, text: messages.defines(texts["COMMIT"]!))
                 case "B": .bind(portal: 5..<5, statement: 6..<6, hash: 1)
                 case "N": .bind(portal: 5..<5, statement: 6..<7, hash: 2)
                 case "S": .describeStatement(name: 6..<6, hash: 1)

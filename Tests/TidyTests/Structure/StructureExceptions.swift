@@ -37,7 +37,7 @@ enum StructureExceptions {
     ]
 
     /// Folders whose picture ARCHITECTURE.md must show.
-    static let pictured: Set<String> = []
+    static let pictured: Set<String> = ["Sources/ProxyCore/Pooler"]
 
     // MARK: The table, by file
 
