@@ -19,12 +19,6 @@ package struct Tally<Label: MetricLabel>: Sendable {
         values[label.rawValue] &+= amount
     }
 
-    /// Moves one thing from a state to another: both gauges follow.
-    package mutating func move(from old: Label, to new: Label) {
-        values[old.rawValue] &-= 1
-        values[new.rawValue] &+= 1
-    }
-
     /// Adds another tally, label by label.
     package mutating func add(_ other: Tally) {
         for index in values.indices { values[index] &+= other.values[index] }
