@@ -9,7 +9,7 @@ struct WordTests {
         ".": 2,
         "Sources/PostgresWire": 1,
         "Sources/ProxyConfiguration": 2,
-        "Sources/ProxyCore": 53,
+        "Sources/ProxyCore": 32,
         "Sources/ProxyRuntime": 43,
         "Sources/StatementClassifier": 0,
         "Sources/martlet": 5,

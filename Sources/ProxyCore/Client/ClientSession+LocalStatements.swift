@@ -65,7 +65,7 @@ extension ClientSession {
         case MartletSettings.consistency:
             return (martletSettings.values.consistency ?? consistency).rawValue
         default:
-            position.settle(with: topology)
+            position.resolveFloor(with: topology)
             return position.token.description
         }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Limits of client connections. A count or time of zero is no limit.
+/// Limits of client connections. A count or time of zero means unlimited.
 package struct ClientPolicy: Equatable, Sendable {
     /// Clients in all; one more gets 53300. Never zero.
     package var maximum = 10_000

@@ -5,7 +5,7 @@ package enum Route: String, Equatable, Sendable, CaseIterable {
     case auto, primary, replica
 }
 
-/// What a read must see (DESIGN 4.6).
+/// What a read must see.
 package enum Consistency: String, Equatable, Sendable, CaseIterable {
     /// Own writes, and never an older state than before.
     case session

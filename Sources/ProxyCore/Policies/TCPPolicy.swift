@@ -2,7 +2,7 @@
 
 /// How sockets of clients and servers find out that their peer is gone (tcp(7)).
 package struct TCPPolicy: Equatable, Sendable {
-    /// Quiet for so long, the peer is probed.
+    /// Idle time before the first keepalive probe.
     package var keepaliveIdle = Instant.Span.seconds(60)
     package var keepaliveInterval = Instant.Span.seconds(15)
     /// So many probes without an answer end the connection.

@@ -63,7 +63,7 @@ extension Pooler {
         return client
     }
 
-    /// Passes a key that is nobody's here on to the peers that it may mean.
+    /// Passes a key that no session here has on to the peers that it may belong to.
     private func ask(_ number: SessionNumber, _ key: BackendKeyData) {
         let asked = number.isForwarded ? [] : peers.called(number.instance)
         counters.cancels.count(asked.isEmpty ? .ignored : .forwarded)

@@ -78,7 +78,7 @@ extension Pooler {
     }
 
     /// martlet shuts down: a client between transactions is told so and leaves.
-    func farewell(_ client: ClientSession) {
+    func endForShutdown(_ client: ClientSession) {
         counters.errors.count(.shutdown)
         refuse(client, "57P01", "terminating connection due to administrator command")
     }

@@ -33,7 +33,7 @@ extension Pooler {
     func route(_ client: ClientSession, now: Instant) -> Step {
         if client.replication != nil { return openReplication(client, now: now) }
         client.unit.routed()
-        client.position.settle(with: topology)
+        client.position.resolveFloor(with: topology)
         countAsExecuting(client, false, now: now)
         let wanted = destination(of: client, now: now)
         countAsRead(client, wanted == .replica, now: now)

@@ -3,7 +3,7 @@
 internal import PostgresWire
 internal import StatementClassifier
 
-/// What a client sees when something fails (DESIGN 7): nothing where that is safe, else the truth.
+/// What a client sees when something fails: nothing where a retry is safe, otherwise what is known.
 extension Pooler {
     // MARK: A server refused
 
@@ -59,7 +59,7 @@ extension Pooler {
             now: now)
     }
 
-    /// The text of a unit's first statement, for the log; its beginning where it is long.
+    /// The text of a unit's first statement for the log, shortened to 1,000 bytes.
     private func firstText(of client: ClientSession) -> String {
         var offset = 0
         for message in client.unit.messages.list {
@@ -93,10 +93,10 @@ extension Pooler {
 
     /// The same text under the present schema.
     private func again(_ text: PreparedText, _ client: ClientSession) -> PreparedText {
-        var meaning = text.meaning
-        meaning.schemaVersion = client.database.schemaVersion
+        var context = text.context
+        context.schemaVersion = client.database.schemaVersion
         let fresh = registry.intern(
-            text.definition, textCount: text.textCount, meaning: meaning,
+            text.definition, textCount: text.textCount, context: context,
             constants: text.constants ?? []
         ) {
             (text.classification, text.fingerprint)
@@ -105,12 +105,12 @@ extension Pooler {
         return fresh
     }
 
-    /// Sends a unit's messages again, as if they had just arrived.
+    /// Prepares a unit's messages to be sent again, as if they had just arrived.
     func runAgain(
         _ client: ClientSession, avoiding node: NodeID?, now: Instant
     ) -> Step {
-        undefine(client.unit.sending.redefinedCount, client)
-        client.holdback.removeAll()
+        rollBackNames(client.unit.sending.redefinedCount, client)
+        client.withheld.removeAll()
         client.unit.messages.rewind()
         client.unit.replay.again(avoiding: node)
         client.unit.sending.restart()
@@ -121,7 +121,7 @@ extension Pooler {
 
     // MARK: A server is lost
 
-    /// The socket of a server is gone.
+    /// The socket of a server connection is gone.
     func lost(_ server: ServerConnection, reason: String, now: Instant) {
         let client = server.client
         let pool = server.pool
@@ -135,7 +135,7 @@ extension Pooler {
             counters[node: server.key.node].ends.count(.lost)
             let words = server.lastFatal.map { "\($0.sqlState): \($0.message)" } ?? reason
             effects.append(.log(.serverFailed(server.key.node, reason: words)))
-            if server.lastFatal == nil { closeFellows(of: server, now: now) }
+            if server.lastFatal == nil { closeSiblings(of: server, now: now) }
         } else {
             openingFailed(server, pool, reason, now: now)
         }
@@ -145,7 +145,7 @@ extension Pooler {
     /// A node whose server vanished without a word most likely lost the others, too, and they end
     /// one after the other: a write that is given to one of them meanwhile has no known outcome. The
     /// idle ones go now, those at work when they are done (`release`).
-    private func closeFellows(of server: ServerConnection, now: Instant) {
+    private func closeSiblings(of server: ServerConnection, now: Instant) {
         load.broke(server.key.node, now: now)
         for pool in pools.all where pool.key.node == server.key.node {
             for fellow in pool.idleServers { close(fellow, .lost) }
@@ -210,7 +210,7 @@ extension Pooler {
             counters.retries.count(isShutdown ? .serverShutdown : .replicaLost)
             // One may be a DBA who ends a session. Two in a row are a node that shuts down: it ends
             // its sessions one after the other, and the attempts would be spent on the idle ones.
-            if isShutdown && client.unit.replay.needsPrimary { closeFellows(of: server, now: now) }
+            if isShutdown && client.unit.replay.needsPrimary { closeSiblings(of: server, now: now) }
             return runAgain(client, avoiding: isRead ? server.key.node : nil, now: now)
         }
         let mayHaveCommitted = client.unit.needs.mayCommit && !isShutdown
@@ -228,7 +228,7 @@ extension Pooler {
         return .fail(.outcomeUnknown)
     }
 
-    /// Errors that end a session by their meaning: its timeouts.
+    /// Errors that end a session by their context: its timeouts.
     private static func endsSession(_ words: ErrorResponse?) -> Bool {
         guard let words else { return false }
         return ["25P03", "25P04", "57P05", "57P04"].contains(words.sqlState)
@@ -245,7 +245,7 @@ extension Pooler {
         var error = error
         if error.endsConnection { error.severity = .error }
         client.transaction.unitFailed()
-        decided(client)
+        commitToAttempt(client)
         error.write(to: &client.output)
         markDirty(client)
         client.boundLocally(nil)

@@ -177,14 +177,14 @@ extension Pooler {
         let message = try Parse(body: client.unread.extracting(body))
         let bytes = client.unread.extracting(body)
         let definition = bytes.copy(message.text.lowerBound..<bytes.byteCount)
-        var meaning = client.meaning
+        var context = client.parseContext
         if !client.unit.needs.effects.isDisjoint(with: .mayChangeMeaning) {
             // After a SET in one pipeline, so no other session can have the same.
-            meaning.changes = versions.nextUnsharedChange()
+            context.changes = versions.nextUnsharedChange()
         }
         let text = registry.intern(
-            definition, textCount: message.text.count, meaning: meaning,
-            constants: client.settings.ofConstants
+            definition, textCount: message.text.count, context: context,
+            constants: client.settings.literalSettings
         ) {
             classify(definition.rawSpan.extracting(0..<message.text.count), for: client)
         }
@@ -251,7 +251,7 @@ extension Pooler {
         client.unit.needs.add(text.classification, fingerprint: text.fingerprint)
         // Its EXECUTE may mean another statement by now.
         if text.classification.effects.contains(.sqlExecute),
-            text.meaning.sqlVersion != client.state.sqlVersion {
+            text.context.sqlVersion != client.state.sqlVersion {
             client.unit.needs.requirePrimary()
         }
     }
@@ -355,7 +355,7 @@ extension Pooler {
             client.unit.dispatched(now: now)
             client.unit.started(on: place(of: server), now: now)
         }
-        provoke(error, client, server)
+        injectError(error, client, server)
         sent(to: server)
         dropGathered(client)
         client.inbound.skipUntilSync()

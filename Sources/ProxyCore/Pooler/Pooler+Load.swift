@@ -28,7 +28,7 @@ extension Pooler {
         if client.unit.load.isRead { load.read(began: false, now: now) }
         uncount(client, now: now, latency: latency)
         if client.unit.messages.byteCount > 0 { dropGathered(client) }
-        client.holdback.removeAll()
+        client.withheld.removeAll()
         client.endUnit()
     }
 
@@ -52,8 +52,8 @@ extension Pooler {
         }
     }
 
-    /// Whether a unit changes nothing. A COMMIT may run anywhere, but what it ends has changed
-    /// something, unless its server cannot.
+    /// Returns true when a unit changes nothing. A COMMIT ends what may have changed something, unless
+    /// its server is in recovery.
     func isRead(_ client: ClientSession, on server: ServerConnection) -> Bool {
         server.isInRecovery == true || client.unit.isRead
     }

@@ -81,7 +81,7 @@ extension Pooler {
         guard client.status == .idle, answer == .show(MartletSettings.position) else {
             return false
         }
-        client.position.settle(with: topology)
+        client.position.resolveFloor(with: topology)
         return !client.position.isSettled
     }
 
@@ -111,7 +111,7 @@ extension Pooler {
             return .fail(error)
         }
         client.unit.started(on: place(of: server), now: now)
-        provoke(error, client, server)
+        injectError(error, client, server)
         sync(server, .forward)
         dropGathered(client)
         return .gather

@@ -136,7 +136,7 @@ extension Pooler {
         let entry = client.statements.find(name.rawSpan, hash: hash)
         if let entry, !ensure(
             entry, hash: hash, for: prefix.extracting(message.portal), on: server, client) {
-            provoke(.changedResult, client, server)
+            injectError(.changedResult, client, server)
             _ = drop(header, client)
             return
         }

@@ -15,7 +15,7 @@ extension Pooler {
         let replay = SettingsReplay.text(from: server.session.settings, to: client.settings)
         if replay == nil { server.session.applied(client.settings) }
         var text = replay
-        if mustForgetSequences(client) {
+        if mustDiscardSequences(client) {
             text = (replay.map { $0 + ";" } ?? "") + "DISCARD SEQUENCES"
         }
         guard server.status == .idle, let text else { return afterSettings(client, server) }
@@ -24,9 +24,9 @@ extension Pooler {
         return .wait
     }
 
-    /// Whether the server remembers the values of whoever had it before, and the client asks for
-    /// its own. It has none outside the transaction of their nextval, and PostgreSQL tells it so.
-    func mustForgetSequences(_ client: ClientSession) -> Bool {
+    /// Returns true when the client asks for sequence values and the server connection may remember
+    /// those of another session. It has none outside the transaction of their nextval, and PostgreSQL tells it so.
+    func mustDiscardSequences(_ client: ClientSession) -> Bool {
         client.unit.needs.effects.contains(.sequenceState) && !client.keepsServer
     }
 
@@ -35,7 +35,7 @@ extension Pooler {
         client.isLoggingIn ? .greet : .prepareStatements
     }
 
-    /// Tells a client what its new server reports differently from its last one.
+    /// Sends a client the settings that its new server reports differently from its last one.
     func reportDifferences(to client: ClientSession, from server: ServerConnection) {
         if client.reported.isSame(as: server.reported) {
             client.state.told(server.reported)

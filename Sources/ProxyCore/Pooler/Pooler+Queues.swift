@@ -69,7 +69,7 @@ extension Pooler {
         }
     }
 
-    /// All who wait in a pool choose again; those that need this very node come back to it.
+    /// Lets all clients that wait in a pool choose again; those that need this node come back to it.
     func rerouteWaiters(of pool: ServerPool, now: Instant) {
         for client in Array(pool.waiters) where client.unit.isWaiting {
             leaveQueue(client)

@@ -44,7 +44,7 @@ extension Pooler {
         if server.incoming.remaining == 0 && server.requests.replies.first?.disposition == .fake {
             // What is made here comes after it, so that it must be in the output first.
             send(part, to: client)
-            resolveMade(server, client)
+            makeFakeReplies(server, client)
             return Relay(count: count)
         }
         return deliver(part, to: client)
@@ -93,7 +93,7 @@ extension Pooler {
     }
 
     /// Deals with the messages at the front that go the same way: a run for the client, or one
-    /// message that acts or that nobody gets.
+    /// message that acts or that is dropped.
     private func scan(_ bytes: RawSpan, from server: ServerConnection, now: Instant) -> Relay {
         var offset = 0
         while offset < bytes.byteCount {
@@ -135,7 +135,7 @@ extension Pooler {
                     header.kind, whole.extracting(MessageHeader.size..<whole.byteCount), server,
                     now: now) {
                     server.incoming.began(remaining: end - whole.byteCount, forwards: false)
-                    if let client = server.client { resolveMade(server, client) }
+                    if let client = server.client { makeFakeReplies(server, client) }
                 }
                 return Relay(count: whole.byteCount)
             }
@@ -149,7 +149,7 @@ extension Pooler {
                 server.incoming.began(remaining: end - offset, forwards: true)
             } else if server.requests.replies.first?.disposition == .fake {
                 let relay = finish(bytes, upTo: offset, server, copying: true)
-                if let client = server.client { resolveMade(server, client) }
+                if let client = server.client { makeFakeReplies(server, client) }
                 return relay
             }
         }
@@ -163,8 +163,8 @@ extension Pooler {
         guard end > 0, let client = server.client else { return Relay(count: end) }
         let run = bytes.extracting(0..<end)
         if client.unit.replay.withholds {
-            client.holdback.append(run)
-            flushHeldBack(client, server)
+            client.withheld.append(run)
+            forwardWithheldAtFlush(client, server)
             return Relay(count: end)
         }
         if copying {

@@ -16,7 +16,7 @@ extension Pooler {
             return false
         }
         if BackendShape.isDecisive(kind), let client = server.client, reply.disposition == .forward {
-            decided(client)
+            commitToAttempt(client)
         }
         switch kind {
         case BackendKind.noData: learn(.none, from: reply, server)
@@ -32,7 +32,7 @@ extension Pooler {
         case BackendKind.dataRow where server.internalQuery != nil:
             server.internalQueryReceived(row: body)
         case BackendKind.dataRow where reply.reportsLiteralSettings:
-            learnConstants(body, from: reply, server)
+            literalSettingsArrived(body, from: reply, server)
         default: break
         }
         return true
@@ -110,14 +110,14 @@ extension Pooler {
         }
     }
 
-    /// Notices and notifications: they may come at any time and belong to whoever is attached.
+    /// Passes on notices and notifications; they may come at any time and belong to the client attached.
     private func passAside(_ kind: UInt8, _ message: RawSpan, _ server: ServerConnection) {
         guard let client = server.client, client.phase == .ready, server.internalQuery == nil else {
             return
         }
-        // Notices of martlet's own messages are nobody's business, but those of the deferred BEGIN.
+        // Notices of martlet's own messages are dropped, except those of the deferred BEGIN.
         if client.unit.replay.withholds {
-            client.holdback.append(message)
+            client.withheld.append(message)
         } else {
             send(message, to: client)
         }
@@ -139,7 +139,7 @@ extension Pooler {
         if server.internalQuery?.purpose.delaysReports == true { return }
         if client.reported[key] != value {
             if client.unit.replay.withholds {
-                client.holdback.append(message)
+                client.withheld.append(message)
             } else {
                 send(message, to: client)
             }
@@ -163,14 +163,14 @@ extension Pooler {
             return
         }
         if reply.disposition == .forward {
-            decided(client)
+            commitToAttempt(client)
             if status == .idle && needsInspection(client) && server.requests.replies.isEmpty {
                 client.unit.answered()
             } else {
                 sendReady(client, status)
             }
         } else if client.unit.messages.end == .flush {
-            decided(client)
+            commitToAttempt(client)
         }
         server.incoming.ready(owesNothing: server.requests.replies.isEmpty)
     }
@@ -213,7 +213,7 @@ extension Pooler {
         server.failed { skipped in
             if skipped.redefinesName { count += 1 }
         }
-        undefine(count, client)
+        rollBackNames(count, client)
         // A Parse forgets the unnamed statement before it fails.
         if first.redefinesName { client.statements.remove(hash: first.nameHash) }
         defer { skipAfterError(in: first, client, server) }
@@ -221,11 +221,11 @@ extension Pooler {
         case .skip: injectedFailed(client, error)
         case .swallowError: break
         case .replaceError:
-            decided(client)
+            commitToAttempt(client)
             (client.unit.sending.injectedError ?? error).write(to: &client.output)
             markDirty(client)
         case .forward, .fake:
-            decided(client)
+            commitToAttempt(client)
             if let overdue = client.unit.overdue, error.sqlState == "57014" {
                 ErrorResponse.canceled(for: overdue.subject).write(to: &client.output)
                 markDirty(client)
@@ -239,7 +239,7 @@ extension Pooler {
     /// that needs it.
     private func injectedFailed(_ client: ClientSession, _ error: ErrorResponse) {
         client.transaction.beginFailed()
-        decided(client)
+        commitToAttempt(client)
         error.write(to: &client.output)
         markDirty(client)
     }
@@ -254,7 +254,7 @@ extension Pooler {
             if client.unit.messages.byteCount > 0 { dropGathered(client) }
             client.inbound.skipUntilSync()
         } else if server.requests.replies.isEmpty {
-            // A Query was skipped, behind a BEGIN by the extended protocol.
+            // A Query was skipped after a BEGIN by the extended protocol.
             sync(server, .forward)
         }
     }

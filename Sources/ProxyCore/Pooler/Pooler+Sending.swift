@@ -28,8 +28,8 @@ extension Pooler {
         if client.statements.count > 0 { client.statements.remove(hash: hashing.unnamed) }
     }
 
-    /// The last messages of the unit that gave names or took them had no effect.
-    func undefine(_ count: Int, _ client: ClientSession) {
+    /// Restores the names that the last messages of the unit changed without effect.
+    func rollBackNames(_ count: Int, _ client: ClientSession) {
         for _ in 0..<count {
             guard let definition = client.unit.sending.undoLast() else { return }
             client.statements.restore(definition)
@@ -40,7 +40,7 @@ extension Pooler {
     ///
     /// The server must fail there too, so that it skips to Sync and rolls back what came before: it
     /// is asked for a portal that does not exist, and the client gets the right words instead.
-    func provoke(
+    func injectError(
         _ error: ErrorResponse, _ client: ClientSession, _ server: ServerConnection
     ) {
         // The first one is what the server comes to.
@@ -48,7 +48,7 @@ extension Pooler {
         server.requests.executeFailing(.replaceError)
     }
 
-    /// Ends a COPY FROM STDIN for which there is nobody any more, or no time.
+    /// Ends a COPY FROM STDIN whose client is gone, or whose time is over.
     func failCopy(
         _ server: ServerConnection, needsSync: Bool, reason: String = "client left"
     ) {
@@ -64,7 +64,7 @@ extension Pooler {
     ) {
         client.unit.started(on: client.unit.place ?? place(of: server), now: now)
         client.unit.replay.decided()
-        provoke(error, client, server)
+        injectError(error, client, server)
         if client.unit.messages.end == .complete { sync(server, .forward) }
         dropGathered(client)
         sent(to: server)

@@ -104,7 +104,7 @@ extension Pooler {
         rerouteWaiters(of: pool, now: now)
     }
 
-    /// A server refused the login: a FATAL error, or an exchange that went wrong.
+    /// A server refused the login, by a FATAL error or in the authentication exchange.
     func loginFailed(at server: ServerConnection, _ error: ErrorResponse, now: Instant) {
         server.received(fatal: error)
         let node = server.key.node
@@ -144,6 +144,6 @@ extension Pooler {
     /// replayed that: no such role or password, no such database, no privilege.
     static let newToReplicas: Set<SQLState> = ["28000", "28P01", "3D000", "42501"]
 
-    /// Whether another node knows better who may log in.
+    /// Returns true when the node is a replica, which may not have replayed a change of roles.
     func mayBeBehind(_ node: NodeID) -> Bool { topology.primary.map { $0 != node } ?? false }
 }

@@ -58,7 +58,7 @@ extension Pooler {
         effects.append(.connect(id, host: node.host, port: node.port))
     }
 
-    /// Closes an idle server of a pool that nobody waits for.
+    /// Closes an idle server connection of a pool that no client waits for.
     func makeRoom(in scope: ServerScope) -> Bool {
         guard let oldest = pools.oldestIdle(in: scope) else { return false }
         close(oldest, .makeRoom)
@@ -126,7 +126,7 @@ extension Pooler {
         rerouteWaiters(of: pool, now: now)
     }
 
-    package func handOver(_ id: ConnectionID) -> HandedServer? {
+    package func handOver(_ id: ConnectionID) -> ServerHandoff? {
         guard case .server(let server) = slots.occupant(id), server.idleSince != nil, server.isAtRest else {
             return nil
         }
@@ -134,10 +134,10 @@ extension Pooler {
         server.pool?.left()
         server.leftPool()
         slots.release(id)
-        return HandedServer(server)
+        return ServerHandoff(server)
     }
 
-    package func adopt(_ handed: HandedServer, now: Instant) -> ConnectionID {
+    package func adopt(_ handed: ServerHandoff, now: Instant) -> ConnectionID {
         let server = handed.server
         let id = slots.take()
         server.moved(to: id, bytes: bytes)
@@ -222,8 +222,8 @@ extension Pooler {
     }
 }
 
-/// An idle server on its way to another shard: nothing owed, nobody attached.
-package final class HandedServer {
+/// An idle server connection on its way to another shard: nothing owed, no client attached.
+package final class ServerHandoff {
     let server: ServerConnection
 
     init(_ server: ServerConnection) { self.server = server }

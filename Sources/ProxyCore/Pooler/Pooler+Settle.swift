@@ -52,7 +52,7 @@ extension Pooler {
             cleanUp(server, now: now)
         }
         if client.status == .idle && clients.isDraining && server.status == .idle {
-            farewell(client)
+            endForShutdown(client)
             return .wait
         }
         return .gather
@@ -71,7 +71,7 @@ extension Pooler {
 
     // MARK: What a unit left behind
 
-    /// Whether only the server can tell what state the session is in now.
+    /// Returns true when only the server can tell the session's state now.
     func needsInspection(_ client: ClientSession) -> Bool {
         if client.policy.pool.mode == .session { return false }
         let effects = client.transaction.effects
@@ -161,7 +161,7 @@ extension Pooler {
         }
     }
 
-    /// Whether a setting of the startup packet has been reset, so that its value comes back (manual:
+    /// Returns true when a setting of the startup packet was reset, so that its value comes back (manual:
     /// RESET). A name with a dot is then empty and not gone, and empty could be its value, too.
     private func isReset(
         _ name: String, to found: [String: String], _ client: ClientSession

@@ -22,7 +22,7 @@ extension Pooler {
         }
         sent(to: server)
         notePending(client)
-        resolveMade(server, client)
+        makeFakeReplies(server, client)
     }
 
     private func translate(
@@ -31,7 +31,7 @@ extension Pooler {
         let bytes = client.unread.extracting(start..<start + message.byteCount)
         switch message.content {
         case .query(let text):
-            standIn(text.shifted(by: start), client, server)
+            aliasForDeallocate(text.shifted(by: start), client, server)
             forgetUnnamed(client)
             server.requests.forward(bytes, owing: .query)
         case .parse(let name, let hash, let place):
@@ -75,7 +75,7 @@ extension Pooler {
         }
     }
 
-    /// What a name stands for where the unit has come to.
+    /// The statement that a name stands for at this place of the unit.
     private func statement(
         _ name: RawSpan, hash: UInt64, of client: ClientSession
     ) -> ClientStatements.Entry? {
@@ -93,9 +93,9 @@ extension Pooler {
     ) {
         let error = definitionError(name, hash: hash, client)
         if error != nil || server.statements.contains(text.index), isRefused(text, by: server) {
-            return provoke(.abortedTransaction, client, server)
+            return injectError(.abortedTransaction, client, server)
         }
-        if let error { return provoke(error, client, server) }
+        if let error { return injectError(error, client, server) }
         client.unit.sending.redefines(client.statements.definition(hash: hash))
         client.statements.define(name, hash: hash, text)
         client.unit.sending.defined(hash)
@@ -112,7 +112,7 @@ extension Pooler {
         }
     }
 
-    /// Whether the server's transaction has failed, so that this is no statement for it.
+    /// Returns true when the server's transaction has failed and refuses this statement.
     private func isRefused(_ text: PreparedText, by server: ServerConnection) -> Bool {
         // What is executed before ends the transaction, or fails and has this skipped.
         guard server.status == .failed, !server.requests.replies.executes,
@@ -121,7 +121,7 @@ extension Pooler {
         return !text.classification.control.isAllowedInFailedTransaction
     }
 
-    /// Why a client may not give this name to a statement, if it may not.
+    /// The error for defining a statement of this name; nil when it is allowed.
     func definitionError(
         _ name: [UInt8], hash: UInt64, _ client: ClientSession
     ) -> ErrorResponse? {
@@ -198,31 +198,30 @@ extension Pooler {
     /// Not the unnamed one, which may be the client's.
     private static let ownPortal = Array("martlet: settings".utf8)
 
-    /// The transaction may have changed settings before the Parse that comes now; the next server must
-    /// read the text by the same.
+    /// Queries the literal settings before a Parse, because the transaction may have changed them; the
+    /// next server must read the text by the same.
     private func askForConstants(
         of text: PreparedText, nameHash: UInt64, _ server: ServerConnection
     ) {
         server.requests.run(
-            statement: Array(SettingsReplay.constantsQuery.utf8), portal: Self.ownPortal,
+            statement: Array(SettingsReplay.literalSettingsQuery.utf8), portal: Self.ownPortal,
             reply: OwedReply(.execute, .skip, statement: text.index, nameHash: nameHash))
     }
 
-    /// The answer to that; what it says is known of no text that the client has given up meanwhile.
-    func learnConstants(_ row: RawSpan, from reply: OwedReply, _ server: ServerConnection) {
+    /// The reply to that query; ignored if the client has deallocated the statement since.
+    func literalSettingsArrived(_ row: RawSpan, from reply: OwedReply, _ server: ServerConnection) {
         guard let entry = server.client?.statements.entry(of: reply.statement, hash: reply.nameHash),
             let columns = try? DataRow.parse(body: row), columns.count == 1
         else { return }
         entry.text.learned(constants: SettingsReplay.constants(answer: columns[0]))
     }
 
-    /// What is to be said around the Parse of a statement that was prepared when settings were, or
-    /// may have been, others than now.
+    /// SQL to run before and after the Parse of a statement that was prepared under other settings.
     private func switchingSettings(
         for text: PreparedText, _ client: ClientSession
     ) -> (there: String, back: String)? {
         guard let then = text.constants else { return nil }
-        let now = client.settings.ofConstants
+        let now = client.settings.literalSettings
         let effects = client.transaction.effects.union(client.unit.needs.effects)
         let mayHaveChanged = !effects.isDisjoint(with: .mayChangeMeaning)
             && !text.classification.isReadWhenExecuted
@@ -234,9 +233,9 @@ extension Pooler {
         return SettingsReplay.switching(names, to: then)
     }
 
-    /// DEALLOCATE among other statements of a Query names what the server knows by another name: it
-    /// is given an empty statement of that name to deallocate.
-    private func standIn(
+    /// Gives the server an empty statement for each name that a DEALLOCATE among other statements of a
+    /// Query names, because the server knows the client's statements by other names.
+    private func aliasForDeallocate(
         _ query: Range<Int>, _ client: ClientSession, _ server: ServerConnection
     ) {
         client.unit.sending.queryBegan()
@@ -261,10 +260,10 @@ extension Pooler {
         let entry = self.statement(bytes.extracting(name), hash: hash, of: client)
         let text = entry?.text
         if portal.isEmpty { client.unit.sending.bound(text) }
-        if text == nil && name.isEmpty { return provoke(.noUnnamedStatement, client, server) }
+        if text == nil && name.isEmpty { return injectError(.noUnnamedStatement, client, server) }
         if let entry,
             !ensure(entry, hash: hash, for: bytes.extracting(portal), on: server, client) {
-            return provoke(.changedResult, client, server)
+            return injectError(.changedResult, client, server)
         }
         server.requests.bind(
             portal: bytes.extracting(MessageHeader.size..<portal.upperBound + 1),
@@ -272,8 +271,8 @@ extension Pooler {
             rest: bytes.extracting(name.upperBound + 1..<bytes.byteCount))
     }
 
-    /// A name that no server has, so that the server words the error; it is the client's own name
-    /// unless that is one of martlet's, or the one by which it sends a BEGIN.
+    /// A name that the server does not have, so that PostgreSQL words the error: the client's own name
+    /// unless that is one of martlet's.
     static func unknown(_ name: [UInt8]) -> [UInt8] {
         name.isEmpty || name.starts(with: Array("martlet_".utf8)) ? Array("unknown ".utf8) + name : name
     }
@@ -282,7 +281,7 @@ extension Pooler {
         statement name: RawSpan, hash: UInt64, _ client: ClientSession, _ server: ServerConnection
     ) {
         guard let entry = statement(name, hash: hash, of: client) else {
-            if name.byteCount == 0 { return provoke(.noUnnamedStatement, client, server) }
+            if name.byteCount == 0 { return injectError(.noUnnamedStatement, client, server) }
             return server.requests.describe(
                 statementNamed: Self.unknown(name.copy(0..<name.byteCount)), .forward)
         }
@@ -293,7 +292,7 @@ extension Pooler {
             return server.requests.fakeDescribe()
         }
         let found = ensure(text, on: server, client)
-        if entry.isChanged(on: found) { return provoke(.changedResult, client, server) }
+        if entry.isChanged(on: found) { return injectError(.changedResult, client, server) }
         describe(text, nameHash: hash, .forward, learning: entry.isNews(on: found), on: server)
     }
 

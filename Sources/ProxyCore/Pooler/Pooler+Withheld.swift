@@ -7,56 +7,56 @@ internal import StatementClassifier
 /// the ReadyForQuery.
 extension Pooler {
     /// Something of the answer goes to the client: the unit will not be run again.
-    func decided(_ client: ClientSession) {
+    func commitToAttempt(_ client: ClientSession) {
         if client.unit.replay.withholds {
             let isRepeatable = client.unit.replay.isRepeatable
             client.unit.replay.decided()
-            if !client.holdback.isEmpty { passHeldBack(to: client) }
+            if !client.withheld.isEmpty { forwardWithheld(to: client) }
             if isRepeatable { dropSent(client) }
         }
         client.transaction.replied()
     }
 
     /// The client gets what was held back, but for what it got when the unit ran before.
-    func passHeldBack(to client: ClientSession) {
+    func forwardWithheld(to client: ClientSession) {
         var offset = 0
         while client.unit.replay.repliesToSuppress > 0 || !client.unit.messages.isComplete,
-            let header = try? MessageHeader(in: client.holdback.unread, at: offset) {
+            let header = try? MessageHeader(in: client.withheld.unread, at: offset) {
             let end = offset + header.totalCount
             if BackendShape.isReply(header.kind) {
                 if client.unit.replay.suppressesNext() {
-                    send(client.holdback.unread.extracting(0..<offset), to: client)
-                    client.holdback.consume(end)
+                    send(client.withheld.unread.extracting(0..<offset), to: client)
+                    client.withheld.consume(end)
                     offset = 0
                     continue
                 }
             }
             offset = end
         }
-        send(client.holdback.unread, to: client)
-        client.holdback.removeAll()
+        send(client.withheld.unread, to: client)
+        client.withheld.removeAll()
     }
 
-    /// Everything up to a Flush is answered: whoever sent it waits for that, though it does not
-    /// decide yet and the unit may still run again.
-    func flushHeldBack(_ client: ClientSession, _ server: ServerConnection) {
+    /// Forwards what is withheld once everything up to a Flush is answered: the client waits for that,
+    /// though it does not decide yet and the unit may still run again.
+    func forwardWithheldAtFlush(_ client: ClientSession, _ server: ServerConnection) {
         guard client.unit.replay.withholds, !client.unit.messages.isComplete, server.requests.replies.isEmpty,
-            !client.holdback.isEmpty
+            !client.withheld.isEmpty
         else { return }
-        passHeldBack(to: client)
+        forwardWithheld(to: client)
     }
 
     /// Gives the client the answers that are made here and whose turn it is.
-    func resolveMade(_ server: ServerConnection, _ client: ClientSession) {
+    func makeFakeReplies(_ server: ServerConnection, _ client: ClientSession) {
         while let kind = server.requests.nextFake() {
             if client.unit.replay.withholds {
-                Self.make(kind, into: &client.holdback)
+                Self.make(kind, into: &client.withheld)
             } else {
                 Self.make(kind, into: &client.output)
                 markDirty(client)
             }
         }
-        flushHeldBack(client, server)
+        forwardWithheldAtFlush(client, server)
     }
 
     static func make(_ kind: OwedReply.Kind, into queue: inout ByteQueue) {

@@ -17,7 +17,7 @@ extension Pooler {
                 // Its stream has no end of its own.
                 endReplication(client, client.server?.boundary ?? MessageBoundary())
             } else if client.status == .idle && client.unit.isGathering {
-                farewell(client)
+                endForShutdown(client)
             }
         }
     }

@@ -3,7 +3,7 @@
 internal import PostgresWire
 internal import StatementClassifier
 
-/// Whether an error says that the server could not do it, while another one can.
+/// Why a server refused what another one can do.
 enum Refusal: Equatable {
     case none
     /// A standby cannot do this; the primary can.

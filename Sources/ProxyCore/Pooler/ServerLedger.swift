@@ -10,10 +10,10 @@ package protocol ServerLedger: AnyObject, Sendable {
     func release(_ pool: PoolKey)
     /// Says since when the oldest client of a shard waits for a pool; nil: none does any more.
     func setWaiting(_ pool: PoolKey, shard: ShardID, since: Instant?)
-    /// The other shard whose oldest waiter came before `since` (nil: whoever waits), if any.
-    /// Cheap when nobody waits anywhere: called at each release of a server.
+    /// The other shard whose oldest waiter came before `since` (nil: any waiter), if any.
+    /// Cheap when no client waits anywhere: called at each release of a server connection.
     func longerWaiting(_ pool: PoolKey, than since: Instant?, shard: ShardID) -> ShardID?
-    /// A place for one more client, or false at the limit; zero is no limit.
+    /// Takes a place for one more client; false at the limit. Zero means unlimited.
     func acquireClient(in group: ClientGroup, maximum: Int) -> Bool
     func releaseClient(in group: ClientGroup)
 }
@@ -33,7 +33,7 @@ package enum ServerScope: Equatable, Sendable {
     }
 }
 
-/// How many server connections there may be; zero is no limit but for `pool` and `node`.
+/// How many server connections there may be; zero means unlimited, except in `pool` and `node`.
 package struct ServerLimits: Equatable, Sendable {
     /// To one node for one database and user.
     package var pool: Int

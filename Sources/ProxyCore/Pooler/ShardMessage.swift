@@ -10,6 +10,6 @@ package enum ShardMessage: Equatable, Sendable {
     case cancel(BackendKeyData)
     /// Shard `from` has clients waiting for this pool and no slot: give it an idle server.
     case starving(PoolKey, from: ShardID)
-    /// A limit of servers is reached: close an idle one of those that nobody waits for.
+    /// A limit of server connections is reached: close an idle one that no client waits for.
     case makeRoom(ServerScope)
 }

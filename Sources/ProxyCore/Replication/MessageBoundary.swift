@@ -2,7 +2,7 @@
 
 package import PostgresWire
 
-/// Follows a stream of messages that nobody reads, to know when it is between two of them.
+/// Follows a stream of messages that is not interpreted, to know when it is between two of them.
 package struct MessageBoundary: Equatable, Sendable {
     private var length = 0
     private var headerCount = 0

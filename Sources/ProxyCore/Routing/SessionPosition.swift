@@ -76,7 +76,7 @@ package struct SessionPosition: Equatable, Sendable {
     /// Turns what is pending into a floor, as far as the snapshot's samples allow.
     ///
     /// To be called with every new snapshot before `mayRead`; costs a few comparisons.
-    package mutating func settle(with topology: borrowing Topology) {
+    package mutating func resolveFloor(with topology: borrowing Topology) {
         guard !isFree else { return }
         followTimeline(of: topology)
         // A token may come from a session that has seen a later timeline than this snapshot.

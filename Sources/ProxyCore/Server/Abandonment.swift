@@ -31,7 +31,7 @@ struct Abandonment {
         self.mayCancel = mayCancel
     }
 
-    /// More of the reply arrived, which nobody gets.
+    /// More of the reply arrived, which is dropped.
     mutating func dropped(_ count: Int, limit: Int) -> Verdict {
         droppedCount += count
         guard droppedCount > limit, cancelledAt == nil else { return .wait }

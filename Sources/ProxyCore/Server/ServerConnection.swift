@@ -43,7 +43,7 @@ package final class ServerConnection {
 
     /// Its client left before the reply was complete.
     private(set) var abandonment: Abandonment?
-    /// Cancel requests on their way to it; until they have arrived it serves nobody else.
+    /// Cancel requests on their way to it; until they have arrived it serves no other client.
     private(set) var cancelsInFlight = 0
     /// Why it is the last thing that this connection says, or ever will.
     private(set) var ending = Ending.none
@@ -204,7 +204,7 @@ package final class ServerConnection {
         replication = startup
     }
 
-    /// It serves nobody any more, whatever it still owes.
+    /// Its client is gone, whatever it still owes.
     func lostClient() { client = nil }
 
     /// Its client is not read any more, or is read again.

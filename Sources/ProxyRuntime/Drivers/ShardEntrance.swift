@@ -24,11 +24,11 @@ package enum ShardMail: Sendable {
 /// A server on its way to another shard.
 package final class TransferredServer: Sendable {
     // The shard that gives it away keeps no reference, and one other shard takes it.
-    nonisolated(unsafe) let server: HandedServer
+    nonisolated(unsafe) let server: ServerHandoff
     // The same holds for its TLS session.
     nonisolated(unsafe) let channel: Channel
 
-    init(_ server: HandedServer, _ channel: Channel) {
+    init(_ server: ServerHandoff, _ channel: Channel) {
         unsafe self.server = server
         unsafe self.channel = channel
     }

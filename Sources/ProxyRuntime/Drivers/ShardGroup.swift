@@ -99,7 +99,7 @@ package final class ShardGroup: Sendable {
         _ mail: (@escaping @Sendable (Answer) -> Void) -> ShardMail
     ) async -> [Answer?] {
         await withCheckedContinuation { continuation in
-            let call = RollCall<Answer>(shards: entrances.count) {
+            let call = ShardPoll<Answer>(shards: entrances.count) {
                 continuation.resume(returning: $0)
             }
             for (index, entrance) in entrances.enumerated() {

@@ -7,14 +7,14 @@ package import ProxyCore
 /// that are passed on to other martlets.
 ///
 /// All do the same: send what there is to send, then read until the peer closes or a deadline
-/// passes. A *farewell* is a client that must get its last message: closing a socket with unread
+/// passes. A *endForShutdown* is a client that must get its last message: closing a socket with unread
 /// input would reset the connection, and the reset can overtake the message, so the writing side is
 /// shut and the client is given a moment to leave. A *cancel request* is a connection of its own that
 /// PostgreSQL closes when it has acted on it; so does another martlet. Those to other martlets have a
 /// limit of their own, because strangers can bring them about.
 package struct SideConnections {
     private enum Purpose: Equatable {
-        case farewell
+        case endForShutdown
         /// Cancels the query of this server.
         case cancel(ConnectionID)
         /// Passes a cancel request on.
@@ -25,7 +25,7 @@ package struct SideConnections {
         var channel: Channel
         var unsent: ArraySlice<UInt8>
         var purpose: Purpose
-        /// Bytes of a farewell that were read and dropped.
+        /// Bytes of a endForShutdown that were read and dropped.
         var dropped = 0
     }
 
@@ -67,7 +67,7 @@ package struct SideConnections {
     private static let maximumWaiting = 4096
     /// Bytes kept for all farewells of the shard; beyond that sockets are closed as they are.
     private static let maximumUnsent = 64 << 20
-    /// A client that goes on sending this much after its farewell is cut off.
+    /// A client that goes on sending this much after its endForShutdown is cut off.
     private static let maximumDropped = 1 << 20
 
     package init(_ tls: ShardTLS) { attempts = ConnectAttempts(tls) }
@@ -88,7 +88,7 @@ package struct SideConnections {
         guard unsentBytes + unsent.count <= Self.maximumUnsent else { return channel.close() }
         unsentBytes += unsent.count
         if unsent.isEmpty && !channel.hasUnsent { channel.shutDownWriting() }
-        entries[id] = Entry(channel: channel, unsent: unsent[...], purpose: .farewell)
+        entries[id] = Entry(channel: channel, unsent: unsent[...], purpose: .endForShutdown)
         farewellDeadlines.append((id, now + Self.farewellTime))
     }
 
@@ -214,7 +214,7 @@ package struct SideConnections {
         }
         entry.unsent = entry.unsent.dropFirst(count)
         unsentBytes -= count
-        if entry.unsent.isEmpty && !entry.channel.hasUnsent && entry.purpose == .farewell {
+        if entry.unsent.isEmpty && !entry.channel.hasUnsent && entry.purpose == .endForShutdown {
             entry.channel.shutDownWriting()
         }
         entries[id] = entry
@@ -246,7 +246,7 @@ package struct SideConnections {
         entry.channel.close()
         unsentBytes -= entry.unsent.count
         switch entry.purpose {
-        case .farewell: return .unchanged
+        case .endForShutdown: return .unchanged
         case .peer:
             peerCount -= 1
             return .unchanged

@@ -29,7 +29,7 @@ package final class Log: Sendable {
         /// Dropped since the log last said so.
         var unreported = 0
         var rules: LogRules
-        var crowds = LogCrowds()
+        var crowds = RepeatedEvents()
     }
 
     private let state: Mutex<State>
@@ -66,7 +66,7 @@ package final class Log: Sendable {
     /// Queues one line, if its level is wanted; equal ones that follow closely become one. Who
     /// debugs gets every one.
     package func write(_ line: LogLine) {
-        let verdict = state.withLock { state -> LogCrowds.Verdict? in
+        let verdict = state.withLock { state -> RepeatedEvents.Verdict? in
             guard line.level >= state.rules.level else { return nil }
             if state.rules.level <= .debug { return .write(beginning: nil) }
             return state.crowds.joins(line)

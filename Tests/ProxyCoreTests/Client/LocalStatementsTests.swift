@@ -238,7 +238,7 @@ struct LocalStatementsTests {
     private func prepared(_ text: String) -> PreparedText {
         let bytes = Array(text.utf8)
         return registry.intern(
-            bytes + [0, 0, 0], textCount: bytes.count, meaning: StatementMeaning(), constants: []
+            bytes + [0, 0, 0], textCount: bytes.count, context: ParseContext(), constants: []
         ) { (Self.classifier.classify(bytes.span, catalogue: nil), fingerprint: 0) }
     }
 

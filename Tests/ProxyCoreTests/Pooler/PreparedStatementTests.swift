@@ -191,10 +191,10 @@ struct PreparedStatementTests {
         ("application_name", false), ("work_mem", false), ("my.setting", false),
     ])
     func `a text means another thing where it is read otherwise`(setting: String, matters: Bool) {
-        let parts = ["one", "two", "one"].map { ParameterSet([setting: $0]).reading }
+        let parts = ["one", "two", "one"].map { ParameterSet([setting: $0]).parseSettingsHash }
         #expect(parts[0] == parts[2])
         #expect((parts[0] != parts[1]) == matters)
-        #expect((parts[0] != ParameterSet.empty.reading) == matters)
+        #expect((parts[0] != ParameterSet.empty.parseSettingsHash) == matters)
     }
 
     // Edge cases: 19

@@ -174,7 +174,7 @@ import Testing
         var position = SessionPosition()
         position.wrote(acknowledgedAt: Instant(900_000_000))
         let topology = Self.cluster([1, 1])
-        position.settle(with: topology)
+        position.resolveFloor(with: topology)
         let wide = choose(topology, position: position, request())
         #expect(wide == .primary(NodeID(0)))
         #expect(choose(topology, position: position, request(.replica)) == .hold(.position))
@@ -186,7 +186,7 @@ import Testing
         var position = SessionPosition()
         position.wrote(acknowledgedAt: Instant(0))
         var topology = Self.cluster([1])
-        position.settle(with: topology)
+        position.resolveFloor(with: topology)
         let window = Instant(760_000_000)
         #expect(choose(topology, position: position, request(), now: window) == .hold(.position))
         topology.nodes[1].lagTime = .seconds(2)
@@ -201,7 +201,7 @@ import Testing
         let sample = PositionHistory.Sample(
             position: LogPosition(1), askedAt: Instant(0), arrivedAt: Instant(1))
         for index in topology.nodes.indices { topology.nodes[index].positions.append(sample) }
-        position.settle(with: topology)
+        position.resolveFloor(with: topology)
         let window = Instant(4_600_000_000)
         #expect(choose(topology, position: position, request()) == .node(NodeID(1)))
         #expect(choose(topology, position: position, request(), now: window) == .hold(.position))

@@ -43,7 +43,7 @@ import Testing
     @Test func `a new session may read everywhere`() {
         var session = SessionPosition()
         let topology = snapshot(a: [(10, 100)], b: [(10, 1)], c: [])
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0, 1, 2])
         #expect(session.isFree && session.isSettled)
     }
@@ -53,16 +53,16 @@ import Testing
         session.wrote(acknowledgedAt: Instant(50))
         // Samples that were asked for before the write was acknowledged prove nothing.
         var topology = snapshot(a: [(10, 100), (50, 900)], b: [(50, 900)], c: [(50, 900)])
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0])
         #expect(!session.isSettled)
         topology = snapshot(
             a: [(10, 100), (50, 900), (60, 500)], b: [(50, 499), (60, 499)], c: [(60, 500)])
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(session.token == PositionToken(timeline: 1, position: LogPosition(500)))
         #expect(readers(session, topology) == [0, 2])
         topology = snapshot(a: [(60, 500), (70, 800)], b: [(70, 500)], c: [(70, 500)])
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0, 1, 2])
     }
 
@@ -70,14 +70,14 @@ import Testing
         var session = SessionPosition()
         session.read(on: Self.b, isPrimary: false, endedAt: Instant(50))
         var topology = snapshot(a: [(10, 100)], b: [(10, 90), (40, 95)], c: [(40, 99)])
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0, 1])
         topology = snapshot(
             a: [(10, 100)], b: [(10, 90), (40, 95), (60, 97)], c: [(40, 99), (60, 96)])
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0, 1], "c has not got what b had")
         topology = snapshot(a: [(70, 100)], b: [(60, 97)], c: [(70, 97)])
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0, 1, 2])
     }
 
@@ -85,7 +85,7 @@ import Testing
         var session = SessionPosition()
         session.read(on: Self.primary, isPrimary: true, endedAt: Instant(50))
         let topology = snapshot(a: [(40, 100)], b: [(40, 100)])
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0])
     }
 
@@ -94,7 +94,7 @@ import Testing
         session.wrote(acknowledgedAt: Instant(50))
         session.read(on: Self.b, isPrimary: false, endedAt: Instant(55))
         let topology = snapshot(a: [(40, 100)], b: [(40, 100), (60, 100)])
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0])
     }
 
@@ -102,10 +102,10 @@ import Testing
         var session = SessionPosition()
         session.read(on: Self.b, isPrimary: false, endedAt: Instant(50))
         var topology = snapshot(a: [(40, 100)], b: [(60, 10)], c: [(60, 100)])
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0])
         topology = snapshot(a: [(40, 100), (70, 100)], b: [(60, 10)], c: [(60, 100)])
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0, 2])
     }
 
@@ -113,29 +113,29 @@ import Testing
     @Test func `a new timeline clears the floor and asks the new primary`() {
         var session = SessionPosition()
         session.wrote(acknowledgedAt: Instant(10))
-        session.settle(with: snapshot(a: [(20, 500)]))
+        session.resolveFloor(with: snapshot(a: [(20, 500)]))
         #expect(session.token.position == LogPosition(500))
         var topology = snapshot(a: [], b: [(30, 900)], timeline: 2, since: 30)
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0])
         #expect(!session.isSettled)
         topology = snapshot(
             a: [(35, 400)], b: [(35, 400)], c: [(35, 400)], timeline: 2, replicaTimeline: 1,
             since: 30)
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(session.token == PositionToken(timeline: 2, position: LogPosition(400)))
         #expect(readers(session, topology) == [0], "replicas of the old timeline cannot compare")
         topology = snapshot(a: [(35, 400)], b: [(45, 400)], timeline: 2, since: 30)
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0, 1])
     }
 
     @Test func `a primary that lost its tail in a crash lowers the floor`() {
         var session = SessionPosition()
         session.wrote(acknowledgedAt: Instant(10))
-        session.settle(with: snapshot(a: [(20, 500)]))
+        session.resolveFloor(with: snapshot(a: [(20, 500)]))
         let topology = snapshot(a: [(40, 450)], b: [(40, 450)])
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0, 1])
     }
 
@@ -144,36 +144,36 @@ import Testing
         session.read(on: Self.b, isPrimary: false, endedAt: Instant(10))
         // The replica was asked later than the primary and has more than that one had then.
         var topology = snapshot(a: [(12, 400)], b: [(5, 390), (15, 450)], c: [(15, 420)])
-        session.settle(with: topology)
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0, 1])
         topology = snapshot(a: [(12, 400), (20, 500)], b: [(15, 450)], c: [(20, 440)])
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(session.token.position == LogPosition(450))
     }
 
     @Test func `a token carries the floor to another session`() {
         var writer = SessionPosition()
         writer.wrote(acknowledgedAt: Instant(10))
-        writer.settle(with: snapshot(a: [(20, 0x16_b374_d848)]))
+        writer.resolveFloor(with: snapshot(a: [(20, 0x16_b374_d848)]))
         #expect(writer.token.description == "1/00000016/B374D848")
         var reader = SessionPosition()
         reader.adopt(PositionToken(writer.token.description)!, at: Instant(25))
         var topology = snapshot(a: [(20, 0x16_b374_d848)], b: [(20, 0x16_b374_d847)])
-        reader.settle(with: topology)
+        reader.resolveFloor(with: topology)
         #expect(readers(reader, topology) == [0])
         topology = snapshot(a: [(20, 0x16_b374_d848)], b: [(30, 0x16_b374_d848)])
-        reader.settle(with: topology)
+        reader.resolveFloor(with: topology)
         #expect(readers(reader, topology) == [0, 1])
     }
 
     @Test func `a token holds while a read on a replica is pending too`() {
         var session = SessionPosition()
         let topology = snapshot(a: [(10, 900)], b: [(10, 100)], c: [(10, 900)])
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         session.read(on: Self.b, isPrimary: false, endedAt: Instant(20))
         session.adopt(PositionToken("1/0/200")!, at: Instant(25))
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0])
     }
 
@@ -181,30 +181,30 @@ import Testing
         var session = SessionPosition()
         session.adopt(PositionToken("2/0/10")!, at: Instant(1))
         var topology = snapshot(a: [(5, 100)], b: [(5, 100)])
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0])
         topology = snapshot(a: [(15, 100)], b: [(15, 100)], timeline: 2, since: 10)
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0, 1])
     }
 
     @Test func `a token of an earlier timeline asks the present primary`() {
         var session = SessionPosition()
         session.wrote(acknowledgedAt: Instant(1))
-        session.settle(with: snapshot(a: [(5, 100)], timeline: 2))
+        session.resolveFloor(with: snapshot(a: [(5, 100)], timeline: 2))
         session.adopt(PositionToken("1/0/FFFF")!, at: Instant(10))
         var topology = snapshot(a: [(5, 100)], b: [(9, 100)], timeline: 2)
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0])
         topology = snapshot(a: [(15, 100)], b: [(15, 100)], timeline: 2)
-        session.settle(with: topology)
+        session.resolveFloor(with: topology)
         #expect(readers(session, topology) == [0, 1])
     }
 
     @Test func `a token never lowers a floor`() {
         var session = SessionPosition()
         session.wrote(acknowledgedAt: Instant(1))
-        session.settle(with: snapshot(a: [(5, 100)]))
+        session.resolveFloor(with: snapshot(a: [(5, 100)]))
         session.adopt(PositionToken("1/0/1")!, at: Instant(10))
         session.adopt(.none, at: Instant(10))
         #expect(session.token.position == LogPosition(100))
@@ -245,7 +245,7 @@ import Testing
         #expect(session.shouldAwaitSample(Instant(4_600_000_000)))
         #expect(!session.shouldAwaitSample(Instant(5_100_000_000)))
         // A sample came; the next read had a choice.
-        session.settle(with: snapshot(a: [], b: [(10, 5), (4_700_000_000, 7)]))
+        session.resolveFloor(with: snapshot(a: [], b: [(10, 5), (4_700_000_000, 7)]))
         #expect(session.isSettled)
         session.read(on: Self.c, isPrimary: false, endedAt: Instant(4_800_000_000))
         #expect(!session.shouldAwaitSample(Instant(5_600_000_000)))

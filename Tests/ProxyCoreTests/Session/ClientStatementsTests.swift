@@ -13,7 +13,7 @@ struct ClientStatementsTests {
 
     private func text(_ text: String) -> PreparedText {
         registry.intern(
-            Array(text.utf8) + [0, 0, 0], textCount: text.utf8.count, meaning: StatementMeaning(),
+            Array(text.utf8) + [0, 0, 0], textCount: text.utf8.count, context: ParseContext(),
             constants: []
         ) { (Classification(), fingerprint: 0) }
     }

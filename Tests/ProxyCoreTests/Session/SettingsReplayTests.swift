@@ -115,7 +115,7 @@ struct SettingsReplayTests {
                     .init(name: "timezone", value: "a=b"), .init(name: "xmloption", value: ""),
                 ])
         for name in SettingsReplay.constants {
-            #expect(SettingsReplay.constantsQuery.contains("E'\(name)'"))
+            #expect(SettingsReplay.literalSettingsQuery.contains("E'\(name)'"))
         }
     }
 

@@ -11,12 +11,12 @@ struct StatementRegistryTests {
 
     /// The statement of a text, and whether it had to be classified.
     private func intern(
-        _ text: String, types: [UInt8] = [0, 0], _ meaning: StatementMeaning = StatementMeaning(),
+        _ text: String, types: [UInt8] = [0, 0], _ context: ParseContext = ParseContext(),
         constants: [ParameterSet.Entry] = [], in registry: StatementRegistry? = nil
     ) -> (text: PreparedText, isNew: Bool) {
         var isNew = false
         let prepared = (registry ?? self.registry).intern(
-            Array(text.utf8) + [0] + types, textCount: text.utf8.count, meaning: meaning,
+            Array(text.utf8) + [0] + types, textCount: text.utf8.count, context: context,
             constants: constants
         ) {
             isNew = true
@@ -46,16 +46,16 @@ struct StatementRegistryTests {
         let registry = StatementRegistry(shard: ShardID(0), hashing: ByteHash(seed: 1))
         var seen = [intern("SELECT 1", in: registry).text.index]
         for path in [
-            \.catalogueVersion, \.schemaVersion, \.temporaryVersion, \.reading, \.sqlVersion,
-        ] as [WritableKeyPath<StatementMeaning, Int>] {
-            var meaning = StatementMeaning()
+            \.catalogueVersion, \.schemaVersion, \.temporaryVersion, \.parseSettingsHash, \.sqlVersion,
+        ] as [WritableKeyPath<ParseContext, Int>] {
+            var meaning = ParseContext()
             meaning[keyPath: path] = 5
             let other = intern("SELECT 1", meaning, in: registry)
-            #expect(other.isNew && other.text.meaning == meaning)
+            #expect(other.isNew && other.text.context == meaning)
             #expect(!intern("SELECT 1", meaning, in: registry).isNew)
             seen.append(other.text.index)
         }
-        var changed = StatementMeaning()
+        var changed = ParseContext()
         changed.changes = 9
         seen.append(intern("SELECT 1", changed, in: registry).text.index)
         #expect(Set(seen).count == 7)
@@ -75,7 +75,7 @@ struct StatementRegistryTests {
     @Test func `settings of constants are known unless the transaction had changed some`() {
         let constants = [ParameterSet.Entry(name: "timezone", value: "UTC")]
         #expect(intern("SELECT 1", constants: constants).text.constants == constants)
-        var changed = StatementMeaning()
+        var changed = ParseContext()
         changed.changes = 1
         #expect(intern("SELECT 1", changed, constants: constants).text.constants == nil)
     }

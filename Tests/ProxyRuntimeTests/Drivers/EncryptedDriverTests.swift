@@ -183,7 +183,7 @@ import Testing
         await end(group)
     }
 
-    @Test func `a farewell is encrypted, too`() async throws {
+    @Test func `a endForShutdown is encrypted, too`() async throws {
         let (group, address) = try start()
         let (peer, _) = try logIn(address)
         async let drained: Void = group.drain()

@@ -35,7 +35,7 @@ struct SideConnectionsTests {
         return cancelled
     }
 
-    @Test func `a farewell is sent whole, then the writing side is shut, then the peer leaves`()
+    @Test func `a endForShutdown is sent whole, then the writing side is shut, then the peer leaves`()
         throws
     {
         var side = SideConnections(ShardTLS(TLSStore()))

@@ -12,7 +12,7 @@ enum StructureExceptions {
         "SessionTransaction.Deeds": "what a unit may have done, added to a sum",
         "SessionNumber": "a number, taken apart and put together",
         "StateInspection.Findings": "what one reply said, for its reader",
-        "StatementMeaning": "a key, made once and compared",
+        "ParseContext": "a key, made once and compared",
     ]
 
     /// Types of other folders that own their state; a field of one may be seen for its verbs.

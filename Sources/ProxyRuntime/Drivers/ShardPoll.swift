@@ -6,7 +6,7 @@ internal import Synchronization
 ///
 /// A shard that is stuck answers never, or much later; it must not make those wait who ask
 /// whether one is stuck.
-final class RollCall<Answer: Sendable>: Sendable {
+final class ShardPoll<Answer: Sendable>: Sendable {
     private struct State {
         var answers: [Answer?]
         /// Taken by whoever ends it.

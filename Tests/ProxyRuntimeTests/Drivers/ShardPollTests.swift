@@ -7,7 +7,7 @@ import Testing
 
 @testable import ProxyRuntime
 
-@Suite(.timeLimit(.minutes(1))) struct RollCallTests {
+@Suite(.timeLimit(.minutes(1))) struct ShardPollTests {
     /// What a call ended with, each time it did.
     private final class Endings: Sendable {
         let all = Mutex<[[String?]]>([])
@@ -16,7 +16,7 @@ import Testing
     @Test(arguments: [[0, 1], [1, 0], [1], []])
     func `it ends once, when all have answered or the time is up`(answering: [Int]) {
         let endings = Endings()
-        let call = RollCall<String>(shards: 2) { answers in
+        let call = ShardPoll<String>(shards: 2) { answers in
             endings.all.withLock { $0.append(answers) }
         }
         for shard in answering { call.answered(shard, "\(shard)") }

@@ -27,7 +27,7 @@ package final class ClientSession {
     // What it sent and what it gets.
     package var inbound: ClientInbox
     package var output: ByteQueue
-    package var holdback: ByteQueue
+    package var withheld: ByteQueue
     /// It is not read, because its server does not take what it sent, or too much is held of it.
     package private(set) var isReadingPaused = false
     /// Its server is not read, because it does not take its replies.
@@ -75,7 +75,7 @@ package final class ClientSession {
         lastActivity = now
         inbound = ClientInbox(pool: bytes)
         output = ByteQueue(pool: bytes)
-        holdback = ByteQueue(pool: bytes)
+        withheld = ByteQueue(pool: bytes)
     }
 
     // By then its shard may have ended, and the pool be nobody's.
@@ -195,15 +195,15 @@ package final class ClientSession {
     package var status: TransactionStatus { transaction.status }
 
     /// What a text that it parses now means.
-    package var meaning: StatementMeaning {
-        var meaning = StatementMeaning()
-        meaning.catalogueVersion = database.catalogueVersion
-        meaning.schemaVersion = database.schemaVersion
-        meaning.temporaryVersion = state.temporaryVersion
-        meaning.reading = settings.reading
-        meaning.changes = transaction.settingsHash
-        meaning.sqlVersion = state.sqlVersion
-        return meaning
+    package var parseContext: ParseContext {
+        var context = ParseContext()
+        context.catalogueVersion = database.catalogueVersion
+        context.schemaVersion = database.schemaVersion
+        context.temporaryVersion = state.temporaryVersion
+        context.parseSettingsHash = settings.parseSettingsHash
+        context.changes = transaction.settingsHash
+        context.sqlVersion = state.sqlVersion
+        return context
     }
 
     /// Whether its server stays with it when a unit ends.

@@ -5,7 +5,7 @@
 /// When a server goes, each of its connections fails, and an operator wants to read that it went,
 /// not eighty times that a connection did. The caller asks for the rest of a crowd when its time
 /// is over; a crowd that goes on is told once in each such time.
-struct LogCrowds {
+struct RepeatedEvents {
     /// Crowds at a time; an event of one more is written like any other.
     static let limit = 256
 

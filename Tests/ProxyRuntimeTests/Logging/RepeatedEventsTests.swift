@@ -7,7 +7,7 @@ import Testing
 
 @testable import ProxyRuntime
 
-struct LogCrowdsTests {
+struct RepeatedEventsTests {
     private func failed(_ node: String, _ reason: String = "lost") -> LogLine {
         LogLine(
             time: 0, level: .warning, message: "server connection failed",
@@ -15,7 +15,7 @@ struct LogCrowdsTests {
     }
 
     @Test func `the first of a crowd is written, the others are counted until somebody asks`() {
-        var crowds = LogCrowds()
+        var crowds = RepeatedEvents()
         guard case .write(let key?) = crowds.joins(failed("pg1")) else {
             Issue.record("the first begins a crowd")
             return
@@ -31,7 +31,7 @@ struct LogCrowdsTests {
     }
 
     @Test func `whom it happened to does not tell crowds apart`() {
-        var crowds = LogCrowds()
+        var crowds = RepeatedEvents()
         let refused = { (number: UInt32) in
             LogLine(
                 .clientRefused(
@@ -45,8 +45,8 @@ struct LogCrowdsTests {
     }
 
     @Test func `there are only so many crowds; one more is written as it comes`() {
-        var crowds = LogCrowds()
-        for index in 0..<LogCrowds.limit {
+        var crowds = RepeatedEvents()
+        for index in 0..<RepeatedEvents.limit {
             #expect(crowds.joins(failed("\(index)")) != .write(beginning: nil))
         }
         #expect(crowds.joins(failed("more")) == .write(beginning: nil))
