@@ -30,6 +30,8 @@ package final class ClientSession {
     package var withheld: ByteQueue
     /// It is not read, because its server does not take what it sent, or too much is held of it.
     package private(set) var isReadingPaused = false
+    /// It is named among those that have bytes to send.
+    private var isDirty = false
     /// Its server is not read, because it does not take its replies.
     package private(set) var isPausingServer = false
     package private(set) var lastActivity: Instant
@@ -57,8 +59,6 @@ package final class ClientSession {
     private let units: UnitPool
     /// What the unnamed portal runs, where martlet will execute it.
     package private(set) var localPortal: PreparedText?
-    /// A cancel request came while its server was prepared for its unit.
-    private var isCancelRequested = false
 
     package init(
         id: ConnectionID, peer: String, route: Route?, database: DatabaseState, bytes: BytePool,
@@ -168,19 +168,26 @@ package final class ClientSession {
     /// It is not read any more, or is read again.
     func pausedReading(_ isPaused: Bool) { isReadingPaused = isPaused }
 
+    /// It has bytes to send; returns false when that is known already.
+    func becameDirty() -> Bool {
+        if isDirty { return false }
+        isDirty = true
+        return true
+    }
+
+    /// Its bytes are about to be sent.
+    func flushed() { isDirty = false }
+
     // MARK: What it asked for
 
     /// The unnamed portal runs this text, if martlet executes it.
     func boundLocally(_ text: PreparedText?) { localPortal = text }
 
     /// A cancel request came before its unit was sent.
-    func cancelRequested() { isCancelRequested = true }
+    func cancelRequested() { unit.cancelRequested() }
 
     /// Returns true when a cancel request came, once.
-    func takeCancelRequest() -> Bool {
-        defer { isCancelRequested = false }
-        return isCancelRequested
-    }
+    func takeCancelRequest() -> Bool { unit.takeCancelRequest() }
 
     /// The address that it connects from, without the port.
     package var host: String { String(IPAddress.host(of: peer)) }

@@ -72,6 +72,9 @@ package struct Unit {
     /// Its time, or its transaction's, was over, and its server was asked to cancel it.
     package private(set) var overdue: Overdue?
 
+    /// A cancel request came before it was sent.
+    private var isCancelRequested = false
+
     package init() {}
 
     // MARK: State
@@ -178,6 +181,15 @@ package struct Unit {
         if let place { phase = .inspecting(place) }
     }
 
+    /// A cancel request came before it was sent.
+    mutating func cancelRequested() { isCancelRequested = true }
+
+    /// Returns true when a cancel request came, once.
+    mutating func takeCancelRequest() -> Bool {
+        defer { isCancelRequested = false }
+        return isCancelRequested
+    }
+
     /// Its server was asked to cancel it.
     package mutating func cancelled(_ overdue: Overdue) { self.overdue = overdue }
 
@@ -201,12 +213,15 @@ package struct Unit {
 
     /// The next unit begins; arrays keep their room.
     package mutating func reset() {
-        var next = Unit()
-        swap(&next.messages, &messages)
-        swap(&next.sending, &sending)
-        next.messages.reset()
-        next.sending.reset()
-        self = next
+        phase = .gathering
+        needs = UnitNeeds()
+        messages.reset()
+        replay = UnitReplay()
+        sending.reset()
+        load = UnitLoad()
+        startedAt = Instant(0)
+        overdue = nil
+        isCancelRequested = false
     }
 
     /// Its arrays have had far more in them than units usually have.

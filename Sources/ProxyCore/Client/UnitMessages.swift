@@ -161,9 +161,9 @@ package struct UnitMessages {
 
     /// What was looked at is not part of the unit after all.
     mutating func forget() {
-        list.removeAll(keepingCapacity: true)
-        parsedNames.removeAll(keepingCapacity: true)
-        texts.removeAll(keepingCapacity: true)
+        if !list.isEmpty { list.removeAll(keepingCapacity: true) }
+        if !parsedNames.isEmpty { parsedNames.removeAll(keepingCapacity: true) }
+        if !texts.isEmpty { texts.removeAll(keepingCapacity: true) }
         droppedTexts = 0
         byteCount = 0
         rewind()
@@ -173,7 +173,7 @@ package struct UnitMessages {
     /// A COPY has started: what was taken for the next messages of the unit is for that.
     mutating func copyStarted() {
         forget()
-        uses.removeAll(keepingCapacity: true)
+        if !uses.isEmpty { uses.removeAll(keepingCapacity: true) }
     }
 
     // MARK: Storage
@@ -181,7 +181,7 @@ package struct UnitMessages {
     /// The next unit begins; arrays keep their room.
     mutating func reset() {
         forget()
-        uses.removeAll(keepingCapacity: true)
+        if !uses.isEmpty { uses.removeAll(keepingCapacity: true) }
         end = .open
         executedName = nil
     }

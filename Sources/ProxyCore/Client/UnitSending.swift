@@ -74,8 +74,8 @@ package struct UnitSending {
 
     /// The next unit begins; arrays keep their room.
     mutating func reset() {
-        redefined.removeAll(keepingCapacity: true)
-        deallocated.removeAll(keepingCapacity: true)
+        if !redefined.isEmpty { redefined.removeAll(keepingCapacity: true) }
+        if !deallocated.isEmpty { deallocated.removeAll(keepingCapacity: true) }
         restart()
     }
 }

@@ -14,8 +14,6 @@ struct ConnectionSlots {
     private struct Slot {
         var occupant = Occupant.vacant
         var generation: UInt32 = 0
-        /// Named in `dirty`.
-        var isDirty = false
     }
 
     private var slots: [Slot] = []
@@ -56,24 +54,27 @@ struct ConnectionSlots {
         let index = Int(id.slot)
         slots[index].occupant = .vacant
         slots[index].generation &+= 1
-        slots[index].isDirty = false
         free.append(id.slot)
     }
 
-    /// A connection has bytes to send.
-    mutating func markDirty(_ id: ConnectionID) {
-        let index = Int(id.slot)
-        if slots[index].isDirty || slots[index].generation != id.generation { return }
-        slots[index].isDirty = true
-        dirty.append(id)
+    /// A client has bytes to send.
+    mutating func markDirty(_ client: ClientSession) {
+        if client.becameDirty() { dirty.append(client.id) }
+    }
+
+    /// A server connection has bytes to send.
+    mutating func markDirty(_ server: ServerConnection) {
+        if server.becameDirty() { dirty.append(server.id) }
     }
 
     /// A connection with bytes to send, each named once; nil when there is none left.
     mutating func nextDirty() -> ConnectionID? {
         while let id = dirty.popLast() {
-            let index = Int(id.slot)
-            guard slots[index].generation == id.generation else { continue }
-            slots[index].isDirty = false
+            switch occupant(id) {
+            case .vacant: continue
+            case .client(let client): client.flushed()
+            case .server(let server): server.flushed()
+            }
             return id
         }
         return nil

@@ -96,11 +96,11 @@ extension Pooler {
     }
 
     func markDirty(_ client: ClientSession) {
-        slots.markDirty(client.id)
+        slots.markDirty(client)
     }
 
     func markDirty(_ server: ServerConnection) {
-        slots.markDirty(server.id)
+        slots.markDirty(server)
     }
 
     /// Sends bytes to a client, and stops reading its server when it does not take them.

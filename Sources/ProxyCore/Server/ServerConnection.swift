@@ -54,6 +54,8 @@ package final class ServerConnection {
     package var boundary = MessageBoundary()
     /// Its client is not read, because this connection does not take what the client sent.
     private(set) var isPausingClient = false
+    /// It is named among those that have bytes to send.
+    private var isDirty = false
 
     /// What is known of the end of the connection.
     enum Ending {
@@ -207,6 +209,16 @@ package final class ServerConnection {
     /// Its client is gone, whatever it still owes.
     func lostClient() { client = nil }
 
+    /// It has bytes to send; returns false when that is known already.
+    func becameDirty() -> Bool {
+        if isDirty { return false }
+        isDirty = true
+        return true
+    }
+
+    /// Its bytes are about to be sent.
+    func flushed() { isDirty = false }
+
     /// Its client is not read any more, or is read again.
     func pausedClient(_ isPaused: Bool) { isPausingClient = isPaused }
 
@@ -254,6 +266,7 @@ package final class ServerConnection {
     func moved(to id: ConnectionID, bytes: BytePool) {
         self.id = id
         phase = .leased
+        isDirty = false
         incoming.moved(to: bytes)
         requests.moved(to: bytes)
     }
