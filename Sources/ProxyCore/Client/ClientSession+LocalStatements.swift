@@ -56,7 +56,8 @@ extension ClientSession {
             return .completed(tag: tag)
         }
         let wrong = martletSettings.set(name, to: value, position: &position, now: now)
-        return wrong.map { .failed(ErrorResponse(.error, "22023", $0)) } ?? .completed(tag: tag)
+        return wrong.map { .failed(ErrorResponse(.error, .invalidParameterValue, $0)) }
+            ?? .completed(tag: tag)
     }
 
     private func value(of name: String, _ topology: borrowing Topology) -> String {

@@ -66,7 +66,7 @@ package struct LoginFailure: Error, Equatable, Sendable {
 
     /// A failure that only the log tells of: the client would not understand an error response.
     package init(unsaid result: LoginResult, _ logReason: String) {
-        sqlState = "08P01"
+        sqlState = .protocolViolation
         self.logReason = logReason
         self.result = result
     }
@@ -93,16 +93,16 @@ package struct LoginFailure: Error, Equatable, Sendable {
     /// What was sent after a request for encryption and before its reply could be somebody else's,
     /// and would be taken for the client's own (CVE-2021-23214).
     static let unencryptedData = LoginFailure(
-        "08P01", "received unencrypted data after encryption request",
+        .protocolViolation, "received unencrypted data after encryption request",
         hint: "Wait for the answer before you send more.")
 
-    static let invalidLength = LoginFailure("08P01", "invalid message length")
+    static let invalidLength = LoginFailure(.protocolViolation, "invalid message length")
 
     /// A limit of clients is reached; `logReason` where an operator should know.
     static func tooManyClients(
         _ message: String, hint: String, logReason: String? = nil
     ) -> LoginFailure {
-        var failure = LoginFailure("53300", message, hint: hint)
+        var failure = LoginFailure(.tooManyConnections, message, hint: hint)
         failure.logReason = logReason
         failure.result = .tooManyClients
         return failure

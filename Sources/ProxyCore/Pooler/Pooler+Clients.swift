@@ -80,7 +80,7 @@ extension Pooler {
     /// martlet shuts down: a client between transactions is told so and leaves.
     func endForShutdown(_ client: ClientSession) {
         counters.errors.count(.shutdown)
-        refuse(client, "57P01", "terminating connection due to administrator command")
+        refuse(client, .adminShutdown, "terminating connection due to administrator command")
     }
 
     /// Refuses a client that is not logged in: a FATAL error, then the end.
@@ -108,7 +108,7 @@ extension Pooler {
         var error =
             words
             ?? ErrorResponse(
-                .fatal, "57P01",
+                .fatal, .adminShutdown,
                 "terminating connection because the server that held the session's state was lost")
         error.severity = .fatal
         error.write(to: &client.output)

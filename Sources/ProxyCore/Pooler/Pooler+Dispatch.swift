@@ -60,7 +60,8 @@ extension Pooler {
         if wanted == .primary { return ReplicaChoice.primary(topology) }
         var request = ReadRequest(
             route: effectiveRoute(of: client),
-            consistency: client.martletSettings.values.consistency ?? client.consistency, policy: policy.routing)
+            consistency: client.martletSettings.values.consistency ?? client.consistency,
+            policy: policy.routing)
         if client.isLoggingIn {
             // Any member can say what a greeting needs.
             request.route = .auto

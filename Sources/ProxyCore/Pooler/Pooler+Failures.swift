@@ -221,7 +221,7 @@ extension Pooler {
         if isRead || isShutdown {
             return .fail(
                 ErrorResponse(
-                    .error, server.lastFatal?.sqlState ?? "08006",
+                    .error, server.lastFatal?.sqlState ?? .connectionFailure,
                     server.lastFatal?.message ?? "the server closed the connection unexpectedly"))
         }
         counters.errors.count(.outcomeUnknown)
@@ -231,7 +231,11 @@ extension Pooler {
     /// Errors that end a session by their context: its timeouts.
     private static func endsSession(_ words: ErrorResponse?) -> Bool {
         guard let words else { return false }
-        return ["25P03", "25P04", "57P05", "57P04"].contains(words.sqlState)
+        let endings: Set<SQLState> = [
+            .idleInTransactionSessionTimeout, .transactionTimeout, .idleSessionTimeout,
+            .databaseDropped,
+        ]
+        return endings.contains(words.sqlState)
     }
 
     // MARK: Errors of martlet's own

@@ -346,7 +346,7 @@ extension Pooler {
     /// what follows is skipped up to Sync.
     private func refuseLong(_ client: ClientSession, now: Instant) -> Step {
         let error = ErrorResponse(
-            .error, "54000", "statement is too long to be prepared",
+            .error, .programLimitExceeded, "statement is too long to be prepared",
             hint: "See limits.statement.")
         guard let server = client.server else { return .fail(error) }
         if client.unit.isRunning {
@@ -365,7 +365,7 @@ extension Pooler {
     /// The client broke the protocol: it is told, and that is the end.
     func violation(_ client: ClientSession, _ message: String) -> Gathered {
         counters.errors.count(.protocolViolation)
-        refuse(client, "08P01", message)
+        refuse(client, .protocolViolation, message)
         return .closed
     }
 }

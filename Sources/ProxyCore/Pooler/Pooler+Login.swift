@@ -50,7 +50,7 @@ extension Pooler {
     /// Finds a place for a client that has sent its startup message.
     private func admit(_ login: ClientLogin, of client: ClientSession, now: Instant) {
         guard !clients.isDraining else {
-            return refuse(client, "57P03", "the database system is shutting down")
+            return refuse(client, .cannotConnectNow, "the database system is shutting down")
         }
         guard take(.all, maximum: policy.clients.maximum, for: client) else {
             return refuse(

@@ -25,7 +25,8 @@ extension Pooler {
     }
 
     /// Returns true when the client asks for sequence values and the server connection may remember
-    /// those of another session. It has none outside the transaction of their nextval, and PostgreSQL tells it so.
+    /// those of another session. A session has none outside the transaction of their nextval, and
+    /// PostgreSQL says so.
     func mustDiscardSequences(_ client: ClientSession) -> Bool {
         client.unit.needs.effects.contains(.sequenceState) && !client.keepsServer
     }

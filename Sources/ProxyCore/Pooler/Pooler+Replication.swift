@@ -23,7 +23,7 @@ extension Pooler {
         case .poolFull:
             return .fail(
                 ErrorResponse(
-                    .error, "53300", "too many replication connections of one user",
+                    .error, .tooManyConnections, "too many replication connections of one user",
                     hint: "martlet opens \(client.policy.pool.size) at a time (pools.size)."))
         case .full(let scope):
             effects.append(.broadcast(.makeRoom(scope)))
@@ -143,7 +143,7 @@ extension Pooler {
     /// The client is told, unless its server had the last word or was in the middle of one.
     func endReplication(_ client: ClientSession, _ boundary: MessageBoundary) {
         if boundary.isBetweenMessages, boundary.kind != BackendKind.errorResponse {
-            refuse(client, "57P01", "terminating connection because its server was lost")
+            refuse(client, .adminShutdown, "terminating connection because its server was lost")
         } else {
             close(client)
         }

@@ -204,7 +204,7 @@ extension Pooler {
         if isClients && mayRetry(client, after: error, on: server) {
             return retry(client, after: error, on: server, now: now)
         }
-        if error.sqlState == "26000" && error.message.contains("\"martlet_") {
+        if error.sqlState == .invalidSQLStatementName && error.message.contains("\"martlet_") {
             // What it has is not what it should have: it is cleaned before it is used again.
             server.session.becameUnknown()
         }
@@ -226,7 +226,7 @@ extension Pooler {
             markDirty(client)
         case .forward, .fake:
             commitToAttempt(client)
-            if let overdue = client.unit.overdue, error.sqlState == "57014" {
+            if let overdue = client.unit.overdue, error.sqlState == .queryCanceled {
                 ErrorResponse.canceled(for: overdue.subject).write(to: &client.output)
                 markDirty(client)
             } else {

@@ -109,7 +109,7 @@ extension Pooler {
         server.received(fatal: error)
         let node = server.key.node
         let mayBeBehind = mayBeBehind(node) && Self.newToReplicas.contains(error.sqlState)
-        if error.sqlState == "28P01" && !mayBeBehind { forgetCredential(of: server.key.user) }
+        if error.sqlState == .invalidPassword && !mayBeBehind { forgetCredential(of: server.key.user) }
         effects.append(
             .log(.serverFailed(node, reason: "\(error.sqlState): \(error.message)")))
         counters[node: node].connectErrors += 1
@@ -122,10 +122,10 @@ extension Pooler {
             load.connectFailed(to: node, now: now)
             pool?.waiters.forEach { $0.unit.replay.refusedByReplica() }
             if let pool { rerouteWaiters(of: pool, now: now) }
-        case "53300" where ["InitializeSessionUserId", "CheckMyDatabase"].contains(error.routine):
+        case .tooManyConnections where ["InitializeSessionUserId", "CheckMyDatabase"].contains(error.routine):
             // CONNECTION LIMIT of the role or database says nothing of the node: they wait.
             if let pool { rerouteWaiters(of: pool, now: now) }
-        case "57P01", "57P02", "57P03", "53300", "08P01":
+        case .adminShutdown, .crashShutdown, .cannotConnectNow, .tooManyConnections, .protocolViolation:
             // It starts, stops or is full: others may have room, or it may be over soon.
             effects.append(.doubt(node))
             load.connectFailed(to: node, now: now)
@@ -142,7 +142,10 @@ extension Pooler {
 
     /// What a role or database that has just been made or changed meets on a replica that has not
     /// replayed that: no such role or password, no such database, no privilege.
-    static let newToReplicas: Set<SQLState> = ["28000", "28P01", "3D000", "42501"]
+    static let newToReplicas: Set<SQLState> = [
+        .invalidAuthorizationSpecification, .invalidPassword, .invalidCatalogName,
+        .insufficientPrivilege,
+    ]
 
     /// Returns true when the node is a replica, which may not have replayed a change of roles.
     func mayBeBehind(_ node: NodeID) -> Bool { topology.primary.map { $0 != node } ?? false }

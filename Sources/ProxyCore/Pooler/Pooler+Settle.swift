@@ -156,7 +156,7 @@ extension Pooler {
         let wrong = client.martletSettings.adopt(
             from: &settings, position: &client.position, now: now)
         for words in wrong {
-            ErrorResponse(.warning, "22023", words).write(to: &client.output)
+            ErrorResponse(.warning, .invalidParameterValue, words).write(to: &client.output)
             markDirty(client)
         }
     }

@@ -93,7 +93,7 @@ extension Pooler {
         case .loggingIn:
             guard now - client.acceptedAt >= policy.clients.loginTimeout else { return }
             counters.logins.count(.timeout)
-            refuse(client, "57014", "canceling authentication due to timeout")
+            refuse(client, .queryCanceled, "canceling authentication due to timeout")
         case .ready:
             if client.replication != nil { return }
             expireWork(of: client, now: now)
@@ -109,10 +109,11 @@ extension Pooler {
             guard limit > .zero, idle >= limit else { return }
             counters.errors.count(.idleTimeout)
             if client.status == .idle {
-                refuse(client, "57P05", "terminating connection due to idle-session timeout")
+                refuse(client, .idleSessionTimeout, "terminating connection due to idle-session timeout")
             } else {
                 refuse(
-                    client, "25P03", "terminating connection due to idle-in-transaction timeout")
+                    client, .idleInTransactionSessionTimeout,
+                    "terminating connection due to idle-in-transaction timeout")
             }
         }
     }
@@ -139,7 +140,7 @@ extension Pooler {
         case .gathering, .routing, .queued, .held, .running:
             guard isTransactionOver == true, client.inbound.remaining == 0 else { return }
             counters.errors.count(.transactionTimeout)
-            refuse(client, "25P04", "terminating connection due to transaction timeout")
+            refuse(client, .transactionTimeout, "terminating connection due to transaction timeout")
         case .preparing where client.server?.internalQuery?.purpose.mayWaitForLock == true:
             if let since = client.unit.runningSince,
                 Self.isOver(limits.queryTimeout, since: since, now) {

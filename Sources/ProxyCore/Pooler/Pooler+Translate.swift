@@ -127,7 +127,7 @@ extension Pooler {
     ) -> ErrorResponse? {
         if !name.isEmpty, statement(name.rawSpan, hash: hash, of: client) != nil {
             return ErrorResponse(
-                .error, "42P05",
+                .error, .duplicatePreparedStatement,
                 "prepared statement \"\(String(decoding: name, as: UTF8.self))\" already exists")
         }
         guard
@@ -135,7 +135,7 @@ extension Pooler {
                 || client.statements.byteCount >= policy.limits.statement * 4
         else { return nil }
         return ErrorResponse(
-            .error, "54000", "too many prepared statements in one session",
+            .error, .programLimitExceeded, "too many prepared statements in one session",
             hint: "See limits.prepared_statements and limits.statement.")
     }
 

@@ -12,7 +12,7 @@ extension Pooler {
         for occupant in slots.occupants {
             guard case .client(let client) = occupant else { continue }
             if client.phase != .ready {
-                refuse(client, "57P03", "the database system is shutting down")
+                refuse(client, .cannotConnectNow, "the database system is shutting down")
             } else if client.replication != nil {
                 // Its stream has no end of its own.
                 endReplication(client, client.server?.boundary ?? MessageBoundary())

@@ -20,11 +20,14 @@ enum Refusal: Equatable {
     /// else.
     init(_ error: ErrorResponse, of unit: borrowing Unit) {
         switch error.sqlState {
-        case "0A000" where error.routine == "RevalidateCachedQuery": self = .stalePlan
-        case "25006", "0A000", "55000": self = .cannotOnStandby
-        case "40001", "40P01": self = .conflict
-        case "42P01", "42703", "42883", "42704", "3F000", "22023": self = .notThereYet
-        case "42601": self = .none  // A syntax error is one everywhere.
+        case .featureNotSupported where error.routine == "RevalidateCachedQuery": self = .stalePlan
+        case .readOnlyTransaction, .featureNotSupported, .objectNotInPrerequisiteState:
+            self = .cannotOnStandby
+        case .serializationFailure, .deadlockDetected: self = .conflict
+        case .undefinedTable, .undefinedColumn, .undefinedFunction, .undefinedObject,
+            .invalidSchemaName, .invalidParameterValue:
+            self = .notThereYet
+        case .syntaxError: self = .none  // A syntax error is one everywhere.
         // A write that a standby only prepares must not fail there for anything.
         default: self = unit.onlyPrepares && unit.needs.destination == .primary ? .notThereYet : .none
         }
@@ -33,6 +36,6 @@ enum Refusal: Equatable {
     /// The server is going down or coming up, and did nothing of what it was asked.
     static func isShutdown(_ words: ErrorResponse?) -> Bool {
         guard let words else { return false }
-        return words.sqlState == "57P01" || words.sqlState == "57P03"
+        return words.sqlState == .adminShutdown || words.sqlState == .cannotConnectNow
     }
 }

@@ -55,7 +55,7 @@ struct InternalQuery {
     mutating func received(row body: RawSpan) {
         guard failures.isEmpty else { return }
         guard rows.count < Self.rowLimit, let row = try? DataRow.parse(body: body) else {
-            return failed(ErrorResponse(.error, "XX000", "unexpected rows"))
+            return failed(ErrorResponse(.error, .internalError, "unexpected rows"))
         }
         rows.append(row)
     }

@@ -133,6 +133,18 @@ struct PipelineTests {
         #expect(client.ask(.execute(), .sync).kinds == "DCZ")
     }
 
+    @Test func `a replica that refused before a Flush gets its Sync and serves the next client`() {
+        let client = world.client()
+        client.send(.parse("SELECT * FROM sneaky"), .bind(), .execute(), .flush)
+        #expect(client.messages().kinds == "12DC")
+        #expect(client.ask(.sync).kinds == "Z")
+        let counters = world.pooler.statistics(now: world.now).counters
+        for node in world.nodes.indices {
+            let servers = counters[node: NodeID(node)].servers
+            #expect(servers.total == servers[.idle], "node \(node)")
+        }
+    }
+
     @Test func `a read that was bound before a Flush outlives its replica`() {
         let client = world.client()
         client.send(.parse("SELECT mine"), .bind(), .flush)
