@@ -75,8 +75,20 @@ extension RawSpan {
     /// Whether a range holds exactly these bytes.
     package func equals(_ other: [UInt8], in range: Range<Int>) -> Bool {
         guard range.count == other.count else { return false }
-        for index in 0..<other.count {
-            if byte(at: range.lowerBound + index) != other[index] { return false }
+        precondition(range.upperBound <= byteCount)
+        let others = other.rawSpan
+        var index = 0
+        while index + 8 <= others.byteCount {
+            let word = unsafe unsafeLoadUnaligned(
+                fromUncheckedByteOffset: range.lowerBound + index, as: UInt64.self)
+            let otherWord = unsafe others.unsafeLoadUnaligned(
+                fromUncheckedByteOffset: index, as: UInt64.self)
+            if word != otherWord { return false }
+            index += 8
+        }
+        while index < others.byteCount {
+            if byte(at: range.lowerBound + index) != others.byte(at: index) { return false }
+            index += 1
         }
         return true
     }

@@ -44,8 +44,10 @@ extension Pooler {
             wantPositions(now: now)
         }
         switch verdict {
-        case .node(let node): return .lease(Unit.Place(node: node, asReplica: true))
-        case .primary(let node): return .lease(Unit.Place(node: node, asReplica: false))
+        case .node(let node):
+            return lease(client, Unit.Place(node: node, asReplica: true), now: now)
+        case .primary(let node):
+            return lease(client, Unit.Place(node: node, asReplica: false), now: now)
         case .hold(let reason):
             hold(client, reason, now: now)
             return .wait
@@ -117,7 +119,9 @@ extension Pooler {
     // MARK: A server of that node
 
     /// Takes an idle server connection of a node, or a place in the queue for one.
-    func lease(_ client: ClientSession, _ place: Unit.Place, now: Instant) -> Step {
+    private func lease(
+        _ client: ClientSession, _ place: Unit.Place, now: Instant
+    ) -> Step {
         client.unit.load.counted(on: place.node)
         load.unitBegan(on: place.node, now: now)
         let pool = self.pool(on: place.node, for: client)

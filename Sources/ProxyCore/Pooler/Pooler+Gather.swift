@@ -176,23 +176,31 @@ extension Pooler {
     ) throws(WireError) -> UnitMessage.Content {
         let message = try Parse(body: client.unread.extracting(body))
         let bytes = client.unread.extracting(body)
-        let definition = bytes.copy(message.text.lowerBound..<bytes.byteCount)
+        let definition = bytes.extracting(message.text.lowerBound..<bytes.byteCount)
         var context = client.parseContext
         if !client.unit.needs.effects.isDisjoint(with: .mayChangeMeaning) {
             // After a SET in one pipeline, so no other session can have the same.
             context.changes = versions.nextUnsharedChange()
         }
-        let text = registry.intern(
-            definition, textCount: message.text.count, context: context,
-            constants: client.settings.literalSettings
-        ) {
-            classify(definition.rawSpan.extracting(0..<message.text.count), for: client)
-        }
+        let text = registry.find(definition, context: context)
+            ?? newText(definition.copy(0..<definition.byteCount), message, context, client)
         client.unit.needs.add(text.classification, fingerprint: text.fingerprint)
         return .parse(
             name: message.name.shifted(by: MessageHeader.size),
             hash: hashing(bytes.extracting(message.name)),
             text: client.unit.messages.defines(text))
+    }
+
+    /// A text that no session of this shard has prepared in this context.
+    private func newText(
+        _ definition: [UInt8], _ message: Parse, _ context: ParseContext, _ client: ClientSession
+    ) -> PreparedText {
+        registry.intern(
+            definition, textCount: message.text.count, context: context,
+            constants: client.settings.literalSettings
+        ) {
+            classify(definition.rawSpan.extracting(0..<message.text.count), for: client)
+        }
     }
 
     private func lookAtBind(

@@ -13,10 +13,8 @@ extension Pooler {
         case gather
         /// Its messages are complete: answer here, or find a server connection (`+Dispatch`).
         case dispatch
-        /// Choose a node.
+        /// Choose a node, and take one of its server connections or a place in the queue for one.
         case route
-        /// Take one of the node's server connections, or a place in the queue for one.
-        case lease(Unit.Place)
         /// The client has a server connection: give it the session's settings (`+Preparation`).
         case prepare
         /// Greet a client that logs in with what the server reports (`+Login`).
@@ -44,7 +42,6 @@ extension Pooler {
             case .gather: step = gatherNext(client, now: now)
             case .dispatch: step = dispatch(client, now: now)
             case .route: step = route(client, now: now)
-            case .lease(let place): step = lease(client, place, now: now)
             case .prepare, .greet, .prepareStatements, .compareColumns, .start, .end:
                 guard let server = client.server else { return }
                 step = proceed(client, on: server, step, now: now)
@@ -66,7 +63,7 @@ extension Pooler {
         case .compareColumns: compareColumns(client, on: server, now: now)
         case .start: start(client, on: server, now: now)
         case .end: unitEnded(client, on: server, now: now)
-        case .gather, .dispatch, .route, .lease, .fail, .wait: step
+        case .gather, .dispatch, .route, .fail, .wait: step
         }
     }
 }

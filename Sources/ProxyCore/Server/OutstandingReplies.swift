@@ -102,44 +102,40 @@ package struct OutstandingReplies {
     /// A message arrived that is neither ErrorResponse nor ReadyForQuery, nor one that may come at
     /// any time.
     package mutating func received(_ kind: UInt8) -> Verdict {
-        guard let first = entries.first, isOwed(kind, first.kind) else { return .unexpected }
+        guard let first = entries.first else { return .unexpected }
+        let reply = first.kind
+        let runs = reply == .execute || reply == .query
         switch kind {
-        case BackendKind.parseComplete, BackendKind.bindComplete, BackendKind.closeComplete,
-            BackendKind.portalSuspended, BackendKind.noData:
-            return completed(first)
-        case BackendKind.rowDescription:
-            return first.kind == .describe ? completed(first) : .partial(first)
+        case BackendKind.dataRow, BackendKind.copyInResponse: return runs ? .partial(first) : .unexpected
         case BackendKind.commandComplete, BackendKind.emptyQueryResponse:
+            guard runs else { return .unexpected }
             if phase == .copyingOut { phase = .replying }
-            return first.kind == .execute ? completed(first) : .partial(first)
+            return reply == .execute ? completed(first) : .partial(first)
+        case BackendKind.bindComplete: return completed(first, if: reply == .bind)
+        case BackendKind.parseComplete: return completed(first, if: reply == .parse)
+        case BackendKind.closeComplete: return completed(first, if: reply == .close)
+        case BackendKind.noData: return completed(first, if: reply == .describe)
+        case BackendKind.portalSuspended: return completed(first, if: reply == .execute)
+        case BackendKind.rowDescription:
+            return reply == .query ? .partial(first) : completed(first, if: reply == .describe)
+        case BackendKind.parameterDescription:
+            return reply == .describe ? .partial(first) : .unexpected
         case BackendKind.copyOutResponse:
+            guard runs else { return .unexpected }
             phase = .copyingOut
             return .partial(first)
-        default:
-            return .partial(first)
+        case BackendKind.copyData, BackendKind.copyDone:
+            return phase == .copyingOut ? .partial(first) : .unexpected
+        case BackendKind.functionCallResponse:
+            return reply == .functionCall ? .partial(first) : .unexpected
+        default: return .unexpected
         }
     }
 
-    private mutating func completed(_ reply: OwedReply) -> Verdict {
+    private mutating func completed(_ reply: OwedReply, if isOwed: Bool = true) -> Verdict {
+        guard isOwed else { return .unexpected }
         entries.removeFirst()
         return .complete(reply)
-    }
-
-    private func isOwed(_ kind: UInt8, _ reply: OwedReply.Kind) -> Bool {
-        switch kind {
-        case BackendKind.parseComplete: return reply == .parse
-        case BackendKind.bindComplete: return reply == .bind
-        case BackendKind.closeComplete: return reply == .close
-        case BackendKind.parameterDescription, BackendKind.noData: return reply == .describe
-        case BackendKind.rowDescription: return reply == .describe || reply == .query
-        case BackendKind.dataRow, BackendKind.commandComplete, BackendKind.emptyQueryResponse,
-            BackendKind.copyInResponse, BackendKind.copyOutResponse:
-            return reply == .query || reply == .execute
-        case BackendKind.portalSuspended: return reply == .execute
-        case BackendKind.copyData, BackendKind.copyDone: return phase == .copyingOut
-        case BackendKind.functionCallResponse: return reply == .functionCall
-        default: return false
-        }
     }
 
     /// The server went into COPY IN, where it ignores a Sync. Returns true when a Sync that was sent

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import PostgresWire
 package import StatementClassifier
 
 /// Finds the one `PreparedText` of a text; bounded, the least recently parsed go first.
@@ -19,6 +20,15 @@ package final class StatementRegistry {
         nextIndex = shard.index << 40
         self.hashing = hashing
         self.limit = limit
+    }
+
+    /// The statement of a text that is known; takes no copy of the text.
+    func find(_ definition: RawSpan, context: ParseContext) -> PreparedText? {
+        guard let known = texts[hashing(definition) ^ context.hash],
+            definition.equals(known.definition, in: 0..<definition.byteCount),
+            known.context == context
+        else { return nil }
+        return known
     }
 
     package func intern(
