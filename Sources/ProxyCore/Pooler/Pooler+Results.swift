@@ -52,6 +52,4 @@ extension Pooler {
         failOnServer(client, overdue ?? error, server, now: now)
         return .gather
     }
-
-    // MARK: What is described
 }

@@ -65,7 +65,7 @@ extension Pooler {
         return true
     }
 
-    // MARK: Login
+    // MARK: Credentials
 
     /// Keeps what opens server connections for a user. When there are many, those of users without
     /// clients here are forgotten: the next login of such a user brings its credential again.
