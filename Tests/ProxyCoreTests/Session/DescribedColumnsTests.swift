@@ -65,6 +65,11 @@ struct DescribedColumnsTests {
         }
     }
 
+    @Test func `a description of fewer than no columns is none, and ends nothing`() {
+        #expect(columns(body: Message.int16(-1)) == nil)
+        #expect(columns(body: Message.int16(-1) + Column().bytes) == nil)
+    }
+
     @Test func `a description that is cut short is none`() {
         let whole = Message.int16(2) + Column().bytes + Column(name: "bc").bytes
         #expect(columns(body: whole) != nil)
