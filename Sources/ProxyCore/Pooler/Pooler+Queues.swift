@@ -26,23 +26,30 @@ extension Pooler {
 
     /// The way out of either queue, but for the client that a server connection is given to.
     func leaveQueue(_ client: ClientSession) {
+        if let pool = takeOutOfQueue(client) { announceWaiting(pool) }
+    }
+
+    /// The same, for who announces once for many clients; returns the pool in whose queue it was.
+    func takeOutOfQueue(_ client: ClientSession) -> ServerPool? {
+        var left: ServerPool?
         switch client.unit.phase {
         case .held:
             held.remove(client)
         case .queued(_, let pool, _):
             pool.remove(client)
             held.leftPoolQueue()
-            announceWaiting(pool)
-        case .gathering, .routing, .preparing, .running, .answered, .inspecting: return
+            left = pool
+        case .gathering, .routing, .preparing, .running, .answered, .inspecting: return nil
         }
         client.unit.routed()
+        return left
     }
 
     /// Gives a server connection to a client.
     func attach(
         _ server: ServerConnection, to client: ClientSession, _ place: Unit.Place, now: Instant
     ) {
-        if let since = client.unit.waitingSince {
+        if case .queued(_, _, let since) = client.unit.phase {
             counters.waits.record(now - since)
             held.leftPoolQueue()
         }
@@ -72,7 +79,7 @@ extension Pooler {
     /// Lets all clients that wait in a pool choose again; those that need this node come back to it.
     func rerouteWaiters(of pool: ServerPool, now: Instant) {
         for client in Array(pool.waiters) where client.unit.isWaiting {
-            leaveQueue(client)
+            _ = takeOutOfQueue(client)
             client.unit.replay.avoid(pool.key.node)
             uncount(client, now: now)
             proceed(client, .route, now: now)

@@ -133,7 +133,7 @@ extension Pooler {
         default:
             // It would say the same to everybody who waits.
             while let client = pool?.oldestWaiter {
-                leaveQueue(client)
+                _ = takeOutOfQueue(client)
                 proceed(client, .fail(error), now: now)
             }
             if let pool { announceWaiting(pool) }

@@ -23,15 +23,13 @@ extension Pooler {
         while client.unit.replay.repliesToSuppress > 0 || !client.unit.messages.isComplete,
             let header = try? MessageHeader(in: client.withheld.unread, at: offset) {
             let end = offset + header.totalCount
-            if BackendShape.isReply(header.kind) {
-                if client.unit.replay.suppressesNext() {
-                    send(client.withheld.unread.extracting(0..<offset), to: client)
-                    client.withheld.consume(end)
-                    offset = 0
-                    continue
-                }
+            if BackendShape.isReply(header.kind), client.unit.replay.suppressesNext() {
+                send(client.withheld.unread.extracting(0..<offset), to: client)
+                client.withheld.consume(end)
+                offset = 0
+            } else {
+                offset = end
             }
-            offset = end
         }
         send(client.withheld.unread, to: client)
         client.withheld.removeAll()

@@ -59,11 +59,6 @@ struct ServerRequests: ~Copyable {
     /// data, a replication stream.
     mutating func relay(_ bytes: RawSpan) { output.append(bytes) }
 
-    /// Forwards the first part of a long Query or FunctionCall.
-    mutating func forwardBeginning(_ part: RawSpan, owing kind: OwedReply.Kind) {
-        forward(part, owing: kind)
-    }
-
     /// Forwards a whole CopyDone or CopyFail.
     mutating func forwardEndOfCopy(_ message: RawSpan) {
         output.append(message)

@@ -7,7 +7,7 @@ enum StructureRules {
 
     /// The folders of the core in which machines live.
     static let machineFolders = [
-        "Client", "Server", "Pooler", "Pool", "Session", "Replication", "Cancel", "Catalogue",
+        "Client", "Server", "Pooler", "Session", "Replication", "Cancel", "Catalogue",
         "Secrets",
     ].map { "Sources/ProxyCore/" + $0 }
 
