@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Clients whose unit has no node to go to, in the order in which they began to wait; and how many
-/// wait in the queues of pools.
+/// Clients whose unit has no node to go to, in the order in which they began to wait.
 struct HeldClients {
     /// One request for newer log positions serves all sessions for this long.
     private static let requestSpacing = Instant.Span.milliseconds(2)
@@ -9,18 +8,7 @@ struct HeldClients {
     private(set) var clients: [ClientSession] = []
     private var positionsRequestedAt = Instant(0)
 
-    private var queuedCount = 0
-
     var isEmpty: Bool { clients.isEmpty }
-
-    /// A client waits here or in the queue of a pool.
-    var isAnyWaiting: Bool { !clients.isEmpty || queuedCount > 0 }
-
-    /// A client went into the queue of a pool.
-    mutating func queued() { queuedCount += 1 }
-
-    /// A client came out of the queue of a pool.
-    mutating func leftPoolQueue() { queuedCount -= 1 }
 
     mutating func append(_ client: ClientSession) { clients.append(client) }
 

@@ -14,7 +14,7 @@ extension Pooler {
     ) {
         client.unit.queued(place, in: pool, now: now)
         pool.enqueue(client)
-        held.queued()
+        pools.queued()
     }
 
     /// The way into the queue of those that no node is there for.
@@ -37,7 +37,7 @@ extension Pooler {
             held.remove(client)
         case .queued(_, let pool, _):
             pool.remove(client)
-            held.leftPoolQueue()
+            pools.leftQueue()
             left = pool
         case .gathering, .routing, .preparing, .running, .answered, .inspecting: return nil
         }
@@ -51,7 +51,7 @@ extension Pooler {
     ) {
         if case .queued(_, _, let since) = client.unit.phase {
             counters.waits.record(now - since)
-            held.leftPoolQueue()
+            pools.leftQueue()
         }
         server.leased(to: client)
         client.attached(to: server)

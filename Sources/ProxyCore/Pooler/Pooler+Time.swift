@@ -12,7 +12,7 @@ extension Pooler {
     /// second, and never when there is nothing that could grow old.
     package var nextDeadline: Instant? {
         if timesWork && clients.connected > 0 { return lastHousekeeping + Self.tick }
-        if held.isAnyWaiting || clients.loggingIn > 0 {
+        if !held.isEmpty || pools.isAnyQueued || clients.loggingIn > 0 {
             return lastHousekeeping + Self.tick
         }
         return clients.connected > 0 || !pools.isEmpty ? lastHousekeeping + Self.housekeeping : nil

@@ -68,13 +68,10 @@ extension Pooler {
     }
 
     func sendReady(_ client: ClientSession, _ status: TransactionStatus) {
-        restoreMartletSettings(client.transaction.ready(status, at: client.lastActivity), client)
+        // A transaction that was rolled back takes along what it set of martlet's own.
+        let before = client.transaction.ready(status, at: client.lastActivity)
+        client.martletSettings.rolledBack(to: before)
         ReadyForQuery.write(client.status, to: &client.output)
         markDirty(client)
-    }
-
-    /// A transaction was rolled back: what it set of martlet's own goes with it.
-    func restoreMartletSettings(_ before: MartletSettings.Values?, _ client: ClientSession) {
-        client.martletSettings.rolledBack(to: before)
     }
 }

@@ -3,8 +3,12 @@
 /// The pools of one shard by node, database and user.
 struct ServerPools {
     private var pools: [PoolKey: ServerPool] = [:]
+    private var queuedCount = 0
 
     var isEmpty: Bool { pools.isEmpty }
+
+    /// A client waits in the queue of one of them.
+    var isAnyQueued: Bool { queuedCount > 0 }
 
     /// All pools; a copy, so that pools may come and go meanwhile.
     var all: [ServerPool] { Array(pools.values) }
@@ -18,6 +22,12 @@ struct ServerPools {
         pools[key] = pool
         return pool
     }
+
+    /// A client went into the queue of a pool.
+    mutating func queued() { queuedCount += 1 }
+
+    /// A client came out of the queue of a pool.
+    mutating func leftQueue() { queuedCount -= 1 }
 
     /// A pool without server connections and waiting clients goes.
     mutating func remove(_ pool: ServerPool) { pools[pool.key] = nil }
