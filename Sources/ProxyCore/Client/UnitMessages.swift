@@ -127,9 +127,13 @@ package struct UnitMessages {
         sentBytes = 0
     }
 
-    /// The statements that are defined and used are to be analysed again.
-    mutating func replaceTexts(_ body: (PreparedText) -> PreparedText) {
+    /// The statements that are defined are to be analysed again.
+    mutating func replaceDefinedTexts(_ body: (PreparedText) -> PreparedText) {
         texts = texts.map(body)
+    }
+
+    /// The statements that are used and not defined here are to be analysed again.
+    mutating func replaceUsedTexts(_ body: (PreparedText) -> PreparedText) {
         for index in uses.indices { uses[index].text = body(uses[index].text) }
     }
 

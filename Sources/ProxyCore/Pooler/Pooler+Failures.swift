@@ -14,7 +14,8 @@ extension Pooler {
         guard client.unit.replay.mayRepeat else { return false }
         switch Refusal(error, of: client.unit) {
         case .none: return false
-        case .stalePlan: return client.unit.messages.definesStatements || !client.unit.messages.uses.isEmpty
+        case .stalePlan:
+            return client.unit.messages.definesStatements || !client.unit.messages.uses.isEmpty
         case .cannotOnStandby, .notThereYet, .conflict: return client.unit.runsOnReplica
         }
     }
@@ -50,9 +51,9 @@ extension Pooler {
         }
         server.failed()
         server.requests.clientLeft()
-        // A server that skips gets its Sync before it serves anybody else.
-        if server.requests.replies.isSkipping { sync(server, .skip) }
         detach(client, server)
+        // It may owe nothing and skip to a Sync that no client sends any more.
+        cleanUp(server, now: now)
         proceed(
             client,
             runAgain(client, avoiding: refusal == .stalePlan ? nil : server.key.node, now: now),
@@ -85,10 +86,12 @@ extension Pooler {
 
     /// No server has analysed what the unit parses and uses since the schema has changed.
     private func parseAnew(_ client: ClientSession) {
-        for use in client.unit.messages.uses {
-            client.statements.replace(use.text, with: again(use.text, client))
+        client.unit.messages.replaceDefinedTexts { again($0, client) }
+        client.unit.messages.replaceUsedTexts { text in
+            let fresh = again(text, client)
+            client.statements.replace(text, with: fresh)
+            return fresh
         }
-        client.unit.messages.replaceTexts { again($0, client) }
     }
 
     /// The same text under the present schema.

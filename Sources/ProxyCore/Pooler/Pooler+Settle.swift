@@ -8,10 +8,8 @@ extension Pooler {
     /// Acts on a server that owes nothing more. Only at the end of what was read: a server that
     /// says more than it was asked must not say it to its next client.
     func settle(_ server: ServerConnection, isLast: Bool, now: Instant) {
-        guard server.incoming.isSettled, server.isLeased, isLast,
-            server.incoming.partialCount == 0 else {
-            return
-        }
+        guard server.incoming.isSettled, server.isLeased, isLast, server.incoming.partialCount == 0
+        else { return }
         // A COPY may fail with half a message of its data at the server: the rest comes first.
         if let client = server.client, client.inbound.isAmidForwarded { return }
         server.incoming.settled()
@@ -142,12 +140,14 @@ extension Pooler {
             return prepared.contains(String(decoding: name, as: UTF8.self))
         }
         // Something deallocated all that there was: the client's own statements are meant too.
-        if hadStatements && server.statements.isEmpty { client.statements.removeAll(but: [hashing.unnamed]) }
+        if hadStatements && server.statements.isEmpty {
+            client.statements.removeAll(but: [hashing.unnamed])
+        }
     }
 
-    /// Takes what a server has of `martlet.*` settings out of what was found there
-    /// They reach a server by `set_config` or in a statement beside others. A
-    /// wrong value cannot be refused any more; the client is warned that it means nothing.
+    /// Takes what a server has of `martlet.*` settings out of what was found there. They reach a server
+    /// by `set_config` or in a statement beside others. A wrong value cannot be refused any more; the
+    /// client is warned that it means nothing.
     private func adoptMartletSettings(
         from settings: inout [String: String], _ client: ClientSession, now: Instant
     ) {
@@ -161,8 +161,8 @@ extension Pooler {
         }
     }
 
-    /// Returns true when a setting of the startup packet was reset, so that its value comes back (manual:
-    /// RESET). A name with a dot is then empty and not gone, and empty could be its value, too.
+    /// Returns true when a setting of the startup packet was reset, so that its value comes back
+    /// (manual: RESET). A name with a dot is then empty and not gone, and empty could be its value, too.
     private func isReset(
         _ name: String, to found: [String: String], _ client: ClientSession
     ) -> Bool {

@@ -230,4 +230,17 @@ struct PreparedStatementTests {
         #expect(client.ask(.bind("s"), .execute(), .sync).kinds == "2CZ")
         #expect(parses(world["a1"]) == 2)
     }
+
+    @Test func `a text too long to be shared is analysed anew once`() {
+        let world = World()
+        let client = world.client()
+        let text = "INSERT INTO t VALUES (1) RETURNING 1 /* \(String(repeating: "x", count: 70_000)) */"
+        let prepare = client.ask(.parse(text, as: "s"), .describe(statement: "s"), .sync)
+        #expect(prepare.errors.isEmpty, "\(prepare.kinds)")
+        for _ in 1...2 { #expect(client.ask(.bind("s"), .execute(), .sync).errors.isEmpty) }
+        let before = parses(world["a1"])
+        world["a1"].stale = Set(world["a1"].prepared.keys)
+        for _ in 1...2 { #expect(client.ask(.bind("s"), .execute(), .sync).errors.isEmpty) }
+        #expect(parses(world["a1"]) == before + 1)
+    }
 }
